@@ -1,0 +1,202 @@
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{EventId, KeyId, Owner, UserId};
+
+/// Who made an administrative change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Somebody with the operator's hands on the store.
+    Operator,
+    /// A person, signed in to the Web UI; named by the address that the person had then.
+    User(UserId, String),
+    /// A program with a token of this keypair.
+    Keypair(KeyId),
+}
+
+impl Actor {
+    /// `operator`, `user` or `keypair`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::User(..) => "user",
+            Self::Keypair(_) => "keypair",
+        }
+    }
+
+    /// Its identifier, where it has one.
+    pub fn id(&self) -> Option<String> {
+        match self {
+            Self::Operator => None,
+            Self::User(id, _) => Some(id.to_string()),
+            Self::Keypair(id) => Some(id.to_string()),
+        }
+    }
+
+    /// What people know it by.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Operator => "operator".to_owned(),
+            Self::User(_, email) => email.clone(),
+            Self::Keypair(id) => id.to_string(),
+        }
+    }
+
+    /// The actor that a store kept as [`kind`](Self::kind), [`id`](Self::id) and [`name`](Self::name).
+    pub fn from_parts(kind: &str, id: Option<&str>, name: &str) -> Option<Self> {
+        match (kind, id) {
+            ("operator", None) => Some(Self::Operator),
+            ("user", Some(id)) => Some(Self::User(id.parse().ok()?, name.to_owned())),
+            ("keypair", Some(id)) => Some(Self::Keypair(id.parse().ok()?)),
+            _ => None,
+        }
+    }
+}
+
+/// What every administrative change carries into the log: who, from where, when.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    /// The event's identifier.
+    pub event: EventId,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// The client's network address, where there is one.
+    pub address: Option<String>,
+}
+
+macro_rules! actions {
+    ($($variant:ident = $name:literal,)*) => {
+        /// What was done, as `object.verb`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Action {
+            $(#[doc = $name] $variant,)*
+        }
+
+        impl Action {
+            /// Its name in the log.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The action of that name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+actions! {
+    AccountCreated = "account.created",
+    AccountRenamed = "account.renamed",
+    AccountClosed = "account.closed",
+    EnvironmentCreated = "environment.created",
+    EnvironmentRenamed = "environment.renamed",
+    EnvironmentClosed = "environment.closed",
+    UserCreated = "user.created",
+    UserPasswordChanged = "user.password_changed",
+    UserRemoved = "user.removed",
+    RoleGranted = "role.granted",
+    RoleRevoked = "role.revoked",
+    InvitationCreated = "invitation.created",
+    InvitationAccepted = "invitation.accepted",
+    InvitationRevoked = "invitation.revoked",
+    KeypairCreated = "keypair.created",
+    KeypairChanged = "keypair.changed",
+    KeypairEnabled = "keypair.enabled",
+    KeypairDisabled = "keypair.disabled",
+    KeypairSecretAdded = "keypair.secret_added",
+    KeypairSecretDeleted = "keypair.secret_deleted",
+    KeypairRemoved = "keypair.removed",
+    QueryCreated = "query.created",
+    QueryChanged = "query.changed",
+    QueryClosed = "query.closed",
+    SigningKeyCreated = "signing_key.created",
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The object that a change touched: its kind and its identifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectRef {
+    /// `keypair`, `environment`, …
+    pub kind: String,
+    /// Its identifier.
+    pub id: String,
+}
+
+impl ObjectRef {
+    /// The object `id` of that kind.
+    pub fn new(kind: &str, id: impl fmt::Display) -> Self {
+        Self { kind: kind.to_owned(), id: id.to_string() }
+    }
+}
+
+/// One line of the log. Also one entry of the change feed.
+#[derive(Clone, Debug)]
+pub struct AuditEvent {
+    /// Its place in the order of commits.
+    pub sequence: i64,
+    /// Who, from where, when.
+    pub stamp: Stamp,
+    /// What was done.
+    pub action: Action,
+    /// To what.
+    pub object: ObjectRef,
+    /// The account or environment in whose log it stands; none for what belongs to the installation.
+    pub owner: Option<Owner>,
+    /// The object before, without secrets; `null` for one that was made.
+    pub before: Value,
+    /// The object after, without secrets; `null` for one that is gone.
+    pub after: Value,
+    /// The hash of the line before it.
+    pub previous: ChainHash,
+    /// Its own hash, over all of the above.
+    pub hash: ChainHash,
+}
+
+/// The link from one line of the log to the next: SHA-256.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChainHash(pub [u8; 32]);
+
+impl fmt::Display for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl AuditEvent {
+    /// The hash that this line must carry. Each field is preceded by its length, so no two lines read the same.
+    pub fn expected_hash(&self) -> ChainHash {
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        let mut field = |text: &str| {
+            context.update(&(text.len() as u64).to_be_bytes());
+            context.update(text.as_bytes());
+        };
+        field(&self.previous.to_string());
+        field(&self.sequence.to_string());
+        field(&self.stamp.event.to_string());
+        field(&self.stamp.at.as_millisecond().to_string());
+        field(self.stamp.actor.kind());
+        field(&self.stamp.actor.id().unwrap_or_default());
+        field(&self.stamp.actor.name());
+        field(self.stamp.address.as_deref().unwrap_or_default());
+        field(self.action.name());
+        field(&self.object.kind);
+        field(&self.object.id);
+        field(&self.owner.map(|owner| owner.to_string()).unwrap_or_default());
+        field(&self.before.to_string());
+        field(&self.after.to_string());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(context.finish().as_ref());
+        ChainHash(hash)
+    }
+}

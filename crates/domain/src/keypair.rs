@@ -1,0 +1,290 @@
+use jiff::Timestamp;
+
+use crate::{Actor, Comment, Entropy, KeyId, KeySecret, Owner, ScopeError, Scopes, SecretHash, new_id};
+
+/// The most secrets that one keypair can have at a time.
+pub const MAX_SECRETS: usize = 5;
+
+/// A Key ID with its secrets: what a program authenticates with. Owned by an account or an environment, not by the
+/// person who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keypair {
+    /// The Key ID.
+    pub id: KeyId,
+    /// Whom it belongs to, and dies with.
+    pub owner: Owner,
+    /// What it is for.
+    pub comment: Comment,
+    /// What it may request.
+    pub scopes: Scopes,
+    /// The administrator's switch.
+    pub enabled: bool,
+    /// Counts how often it was stopped; a token of an earlier generation is worth nothing.
+    pub generation: i64,
+    /// Counts the edits; the ETag.
+    pub version: i64,
+    /// When it stops by itself, if ever.
+    pub expires_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: Actor,
+    /// When it last obtained or used a token; a few seconds late.
+    pub last_used_at: Option<Timestamp>,
+    /// Its secrets, the oldest first; never empty.
+    pub secrets: Vec<Secret>,
+}
+
+/// One of a keypair's secrets: all but the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// Its number within the keypair, from 1; never given twice.
+    pub n: u32,
+    /// The last characters, for people to tell secrets apart.
+    pub hint: String,
+    /// What the secret is compared with.
+    pub hash: SecretHash,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops, if ever.
+    pub expires_at: Option<Timestamp>,
+    /// When it last obtained a token; a few seconds late.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl Secret {
+    /// Whether it still opens anything at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|at| now < at)
+    }
+}
+
+/// What a keypair can be, for the list and for `status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeypairStatus {
+    /// It works.
+    Active,
+    /// An administrator switched it off.
+    Disabled,
+    /// Its time has run out.
+    Expired,
+}
+
+impl KeypairStatus {
+    /// `active`, `disabled` or `expired`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Why a change to a keypair was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeypairRefusal {
+    /// Its scopes are not such as it can have.
+    #[error("{0}")]
+    Scopes(#[from] ScopeError),
+    /// It would expire before it could be used.
+    #[error("the expiry must lie in the future")]
+    ExpiryInThePast,
+    /// The caller would hand on what it does not hold itself.
+    #[error("the caller's own token lacks `{0}`")]
+    BeyondCaller(Scopes),
+    /// It has as many secrets as it can have.
+    #[error("a keypair has at most {MAX_SECRETS} secrets; delete one first")]
+    TooManySecrets,
+    /// It has no secret of that number.
+    #[error("the keypair has no such secret")]
+    NoSuchSecret,
+    /// It would be left without a secret.
+    #[error("the last secret can't be deleted; remove the keypair, or rotate first")]
+    LastSecret,
+}
+
+/// What a new keypair shall be.
+#[derive(Clone, Debug)]
+pub struct NewKeypair {
+    /// Whom it will belong to.
+    pub owner: Owner,
+    /// What it is for.
+    pub comment: Comment,
+    /// What it may request.
+    pub scopes: Scopes,
+    /// When it stops by itself, if ever.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What an edit changes; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct KeypairEdit {
+    /// The switch.
+    pub enabled: Option<bool>,
+    /// What it is for.
+    pub comment: Option<Comment>,
+    /// What it may request.
+    pub scopes: Option<Scopes>,
+    /// When it stops by itself; `Some(None)` for never.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+impl Keypair {
+    /// Makes a keypair and its first secret. `held` are the scopes that the caller's own token holds; `None` for a
+    /// person or the operator, who may hand on any.
+    pub fn create(
+        new: NewKeypair,
+        held: Option<Scopes>,
+        created_by: Actor,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<(Self, KeySecret), KeypairRefusal> {
+        let scopes = new.scopes.fit_for(&new.owner)?;
+        if new.expires_at.is_some_and(|at| at <= now) {
+            return Err(KeypairRefusal::ExpiryInThePast);
+        }
+        within_held(scopes, held)?;
+        let secret = KeySecret::generate(entropy);
+        let keypair = Self {
+            id: new_id(now, entropy),
+            owner: new.owner,
+            comment: new.comment,
+            scopes,
+            enabled: true,
+            generation: 1,
+            version: 1,
+            expires_at: new.expires_at,
+            created_at: now,
+            created_by,
+            last_used_at: None,
+            secrets: vec![Secret::new(1, &secret, now)],
+        };
+        Ok((keypair, secret))
+    }
+
+    /// What it is at `now`.
+    pub fn status(&self, now: Timestamp) -> KeypairStatus {
+        if !self.enabled {
+            KeypairStatus::Disabled
+        } else if self.expires_at.is_some_and(|at| at <= now) {
+            KeypairStatus::Expired
+        } else {
+            KeypairStatus::Active
+        }
+    }
+
+    /// The number of the live secret that `secret` is, if the keypair works at `now`. Compares with every secret,
+    /// whatever the outcome, so that the time taken tells nothing.
+    pub fn authenticate(&self, secret: &SecretHash, now: Timestamp) -> Option<u32> {
+        let matching = self.secrets.iter().fold(None, |found, candidate| {
+            if candidate.hash == *secret && candidate.is_live(now) { Some(candidate.n) } else { found }
+        });
+        matching.filter(|_| self.status(now) == KeypairStatus::Active)
+    }
+
+    /// The keypair after `edit`. Stopping it starts a new generation, and so does letting it work again after it
+    /// expired: no token from before comes back to life.
+    ///
+    /// `held` as for [`Keypair::create`]: a program can't make a keypair able to request what its own token lacks,
+    /// neither by adding a scope nor by letting a stopped keypair work again.
+    pub fn edited(
+        &self,
+        edit: &KeypairEdit,
+        held: Option<Scopes>,
+        now: Timestamp,
+    ) -> Result<Self, KeypairRefusal> {
+        let mut after = self.clone();
+        if let Some(enabled) = edit.enabled {
+            after.enabled = enabled;
+        }
+        if let Some(comment) = &edit.comment {
+            after.comment = comment.clone();
+        }
+        if let Some(scopes) = edit.scopes {
+            after.scopes = scopes.fit_for(&self.owner)?;
+        }
+        if let Some(expires_at) = edit.expires_at {
+            if expires_at != self.expires_at && expires_at.is_some_and(|at| at <= now) {
+                return Err(KeypairRefusal::ExpiryInThePast);
+            }
+            after.expires_at = expires_at;
+        }
+        let worked = self.status(now) == KeypairStatus::Active;
+        let works = after.status(now) == KeypairStatus::Active;
+        let lives_longer = self.expires_at.is_some()
+            && after.expires_at.is_none_or(|at| self.expires_at.is_some_and(|before| at > before));
+        if works && (!worked || lives_longer) {
+            within_held(after.scopes, held)?;
+        } else {
+            within_held(after.scopes.minus(self.scopes), held)?;
+        }
+        if worked != works || (self.enabled && !after.enabled) {
+            after.generation += 1;
+        }
+        after.version += 1;
+        Ok(after)
+    }
+
+    /// The keypair with one more secret, the others running out at `others_expire_at` if that is sooner than they
+    /// would. Who can rotate can act as the keypair, so `held` must cover all of its scopes.
+    pub fn rotated(
+        &self,
+        others_expire_at: Option<Timestamp>,
+        held: Option<Scopes>,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<(Self, KeySecret), KeypairRefusal> {
+        within_held(self.scopes, held)?;
+        let mut after = self.clone();
+        if let Some(at) = others_expire_at {
+            for secret in &mut after.secrets {
+                secret.expires_at = Some(secret.expires_at.map_or(at, |own| own.min(at)));
+            }
+        }
+        let n = self.secrets.iter().map(|secret| secret.n).max().unwrap_or(0) + 1;
+        // A secret that has run out is only still listed; it makes room.
+        after.secrets.retain(|secret| secret.is_live(now));
+        if after.secrets.len() >= MAX_SECRETS {
+            return Err(KeypairRefusal::TooManySecrets);
+        }
+        let secret = KeySecret::generate(entropy);
+        after.secrets.push(Secret::new(n, &secret, now));
+        after.version += 1;
+        Ok((after, secret))
+    }
+
+    /// The keypair without secret `n`, which ends the tokens that it obtained and no others.
+    pub fn without_secret(&self, n: u32, now: Timestamp) -> Result<Self, KeypairRefusal> {
+        if !self.secrets.iter().any(|secret| secret.n == n) {
+            return Err(KeypairRefusal::NoSuchSecret);
+        }
+        let mut after = self.clone();
+        after.secrets.retain(|secret| secret.n != n);
+        if !after.secrets.iter().any(|secret| secret.is_live(now)) {
+            return Err(KeypairRefusal::LastSecret);
+        }
+        after.version += 1;
+        Ok(after)
+    }
+}
+
+impl Secret {
+    fn new(n: u32, secret: &KeySecret, now: Timestamp) -> Self {
+        Self {
+            n,
+            hint: secret.hint(),
+            hash: secret.hash(),
+            created_at: now,
+            expires_at: None,
+            last_used_at: None,
+        }
+    }
+}
+
+fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), KeypairRefusal> {
+    match held {
+        Some(held) if !scopes.within(held) => Err(KeypairRefusal::BeyondCaller(scopes.minus(held))),
+        _ => Ok(()),
+    }
+}

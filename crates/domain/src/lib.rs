@@ -1,0 +1,40 @@
+//! The nouns and rules of Feedback.
+//!
+//! Pure: no HTTP, no SQL, no clock and no randomness of its own. What the server is asked to do is decided by
+//! functions in here; everything around them loads, calls and saves.
+
+mod account;
+mod audit;
+mod chance;
+mod clock;
+mod id;
+mod key_secret;
+mod keypair;
+mod owner;
+mod query;
+mod report;
+mod response;
+mod role;
+mod scope;
+mod text;
+mod token;
+mod user;
+
+pub use account::{Account, Environment, State};
+pub use audit::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Stamp};
+pub use chance::Entropy;
+pub use clock::{Clock, from_millis, truncated_to_millis};
+pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id};
+pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
+pub use keypair::{Keypair, KeypairEdit, KeypairRefusal, KeypairStatus, MAX_SECRETS, NewKeypair, Secret};
+pub use owner::Owner;
+pub use query::{Query, QueryState};
+pub use report::{MAX_DAYS, MAX_HISTORY, Period, PeriodError, Point, QueryStatistics, Scores, Series};
+pub use response::{MAX_BATCH, NewResponse, PersonHash, ResponseError, SubmittedResponse, check_batch};
+pub use role::{Grant, Member, Place, Role, effective_role};
+pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
+pub use text::{Comment, Email, Name, QuestionText, TextError};
+pub use token::{Outlived, TokenClaims};
+pub use user::{PasswordHash, User};
+
+pub use jiff::{Timestamp, civil::Date};

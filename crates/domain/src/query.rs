@@ -1,0 +1,52 @@
+use jiff::Timestamp;
+
+use crate::{EnvironmentId, Name, QueryId, QuestionText};
+
+/// Whether a query still takes responses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryState {
+    /// It takes responses.
+    Open,
+    /// It took its last response at that instant.
+    Closed(Timestamp),
+}
+
+/// A question put to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// `qry_…`
+    pub id: QueryId,
+    /// Where it is asked.
+    pub environment: EnvironmentId,
+    /// What it is called in lists.
+    pub title: Name,
+    /// What people are asked.
+    pub question: QuestionText,
+    /// Open or closed.
+    pub state: QueryState,
+    /// Counts the edits; the ETag.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Query {
+    /// The query with another title or question; what is `None` stays.
+    pub fn edited(&self, title: Option<Name>, question: Option<QuestionText>) -> Self {
+        let mut after = self.clone();
+        after.title = title.unwrap_or(after.title);
+        after.question = question.unwrap_or(after.question);
+        after.version += 1;
+        after
+    }
+
+    /// The query after its last response; one that is closed stays as it is.
+    pub fn closed(&self, now: Timestamp) -> Self {
+        match self.state {
+            QueryState::Closed(_) => self.clone(),
+            QueryState::Open => {
+                Self { state: QueryState::Closed(now), version: self.version + 1, ..self.clone() }
+            }
+        }
+    }
+}
