@@ -101,7 +101,8 @@ impl Config {
     /// Reads the settings file and the environment, then applies `flags`.
     pub(crate) fn load(flags: &Flags) -> Result<Self, ConfigError> {
         // RUST_LOG is the log filter's; everything of ours has the prefix.
-        let environment = config::Environment::with_prefix("FEEDBACK").prefix_separator("_").try_parsing(false);
+        let environment =
+            config::Environment::with_prefix("FEEDBACK").prefix_separator("_").try_parsing(false);
         Self::load_from(flags, environment)
     }
 
@@ -118,7 +119,7 @@ impl Config {
             .and_then(|builder| builder.set_override_option("public_url", flags.public_url.clone()))
             .and_then(|builder| builder.set_override_option("data", flags.data.as_ref().map(text)))
             .and_then(|builder| builder.set_override_option("metrics_listen", flags.metrics_listen.clone()))
-            .and_then(config::ConfigBuilder::build)
+            .and_then(|builder| builder.build())
             .and_then(config::Config::try_deserialize)
             .map_err(|error| ConfigError(error.to_string()))?;
         let config = Self {
@@ -174,16 +175,15 @@ impl Config {
             return refused("must have no path and no query");
         }
         let loopback = host == "localhost"
-            || host
-                .trim_matches(['[', ']'])
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.is_loopback());
+            || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         match scheme {
             "http" if loopback => Ok(()),
-            "http" => refused("http is for loopback addresses only; use https, behind a proxy that is named in trusted_proxies"),
-            "https" if self.trusted_proxies.is_empty() => refused(
-                "https is served by a proxy in front; name its addresses in trusted_proxies",
+            "http" => refused(
+                "http is for loopback addresses only; use https, behind a proxy that is named in trusted_proxies",
             ),
+            "https" if self.trusted_proxies.is_empty() => {
+                refused("https is served by a proxy in front; name its addresses in trusted_proxies")
+            }
             "https" => Ok(()),
             _ => refused("expected https"),
         }
@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn flags_override_variables_override_defaults() {
-        let config = load(&[("LISTEN", "127.0.0.1:9000"), ("TOKEN_LIFETIME", "60")], &Flags::default()).unwrap();
+        let config =
+            load(&[("LISTEN", "127.0.0.1:9000"), ("TOKEN_LIFETIME", "60")], &Flags::default()).unwrap();
         assert_eq!((config.listen.port(), config.token_lifetime), (9000, 60));
         let flags = Flags { listen: Some("127.0.0.1:9001".into()), ..Flags::default() };
         assert_eq!(load(&[("LISTEN", "127.0.0.1:9000")], &flags).unwrap().listen.port(), 9001);
@@ -262,7 +263,8 @@ mod tests {
 
     #[test]
     fn https_is_fine_behind_a_named_proxy() {
-        let settings = [("PUBLIC_URL", "https://feedback.example.com/"), ("TRUSTED_PROXIES", "10.0.0.1, ::1")];
+        let settings =
+            [("PUBLIC_URL", "https://feedback.example.com/"), ("TRUSTED_PROXIES", "10.0.0.1, ::1")];
         let config = load(&settings, &Flags::default()).unwrap();
         assert_eq!(config.issuer(), "https://feedback.example.com");
         assert_eq!(config.trusted_proxies.len(), 2);

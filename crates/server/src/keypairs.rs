@@ -1,7 +1,8 @@
 //! What can be done to keypairs, for every surface: load, decide in the domain, save.
 
 use domain::{
-    Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, Owner, Scopes, Timestamp,
+    Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, Owner, Scopes,
+    Timestamp,
 };
 use storage::StorageError;
 
@@ -67,8 +68,7 @@ pub(crate) async fn rotate(
     expected_version: Option<i64>,
     held: Option<Scopes>,
 ) -> Result<(Keypair, KeySecret), KeypairError> {
-    let change =
-        |before: &Keypair, now| before.rotated(others_expire_at(now), held, now, &*app.entropy);
+    let change = |before: &Keypair, now| before.rotated(others_expire_at(now), held, now, &*app.entropy);
     change_keypair(app, author, owner, id, expected_version, Action::KeypairSecretAdded, change).await
 }
 
@@ -82,7 +82,9 @@ pub(crate) async fn delete_secret(
     expected_version: Option<i64>,
 ) -> Result<Keypair, KeypairError> {
     let change = |before: &Keypair, now| Ok((before.without_secret(n, now)?, ()));
-    Ok(change_keypair(app, author, owner, id, expected_version, Action::KeypairSecretDeleted, change).await?.0)
+    Ok(change_keypair(app, author, owner, id, expected_version, Action::KeypairSecretDeleted, change)
+        .await?
+        .0)
 }
 
 /// Removes a keypair for good.

@@ -119,9 +119,7 @@ impl Passwords {
 
 #[expect(clippy::expect_used, reason = "the default parameters and a salt of 16 bytes are always accepted")]
 fn hash(password: &[u8], salt: [u8; 16]) -> PasswordHash {
-    let phc = Argon2::default()
-        .hash_password_with_salt(password, &salt)
-        .expect("fixed parameters");
+    let phc = Argon2::default().hash_password_with_salt(password, &salt).expect("fixed parameters");
     PasswordHash::from_phc(phc.to_string())
 }
 
