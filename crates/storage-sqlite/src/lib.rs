@@ -58,7 +58,7 @@ impl SqliteStorage {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let mut writer = {
-            let _lock = migrations::lock(path)?;
+            let _lock = migrations::lock(path).await?;
             let mut writer = SqliteConnection::connect_with(&options).await.stored()?;
             migrations::run(&mut writer).await?;
             writer
