@@ -74,8 +74,8 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         let path = error.path().to_string();
         let error = error.into_inner();
         if error.is_data() {
-            let field = if path == "." { String::new() } else { path };
-            ApiError::BadFields(vec![FieldError::new(field, without_place(&error))])
+            let path = if path == "." { "" } else { &path };
+            ApiError::BadFields(vec![fault(path, &error)])
         } else {
             ApiError::MalformedJson(error.to_string())
         }
@@ -85,13 +85,20 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// The field says where; line and column say it again, worse.
-fn without_place(error: &serde_json::Error) -> String {
+/// What is wrong, and with which field, in words for people who may not know ours.
+fn fault(path: &str, error: &serde_json::Error) -> FieldError {
     let text = error.to_string();
-    match text.rsplit_once(" at line ") {
-        Some((what, _)) => what.to_owned(),
-        None => text,
-    }
+    // The field says where; line and column say it again, worse.
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    let what = what.replace("expected i64", "expected a whole number");
+    // A field that is missing, or there twice, is told of the object that it belongs to.
+    let own = ["missing field `", "duplicate field `"].iter().find_map(|start| what.strip_prefix(start));
+    let field = match own.and_then(|rest| rest.strip_suffix('`')) {
+        Some(name) if path.is_empty() => name.to_owned(),
+        Some(name) => format!("{path}.{name}"),
+        None => path.to_owned(),
+    };
+    FieldError::new(field, what)
 }
 
 /// A JSON object. Without it, a list of values in the order of the fields would do for a struct.
@@ -183,7 +190,7 @@ mod tests {
         score: i64,
     }
 
-    fn fault(body: &str) -> String {
+    fn told(body: &str) -> String {
         match read::<Outer>(body.as_bytes()).unwrap_err() {
             ApiError::BadFields(errors) => {
                 errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect()
@@ -198,11 +205,11 @@ mod tests {
         let cases = [
             (r#"{"nam": 1}"#, "nam: unknown field `nam`, expected one of `name`, `rows`, `on`, `at`"),
             (r#"{"name": 1}"#, "name: invalid type: integer `1`, expected a string"),
-            (r#"{}"#, ": missing field `name`"),
+            (r#"{}"#, "name: missing field `name`"),
             (r#"{"name": "a", "name": "b"}"#, "name: duplicate field `name`"),
             (
                 r#"{"name": "a", "rows": [{"score": 1}, {"score": 1.5}]}"#,
-                "rows[1].score: invalid type: floating point `1.5`, expected i64",
+                "rows[1].score: invalid type: floating point `1.5`, expected a whole number",
             ),
             (
                 r#"{"name": "a", "rows": [{"score": 1, "id": 2}]}"#,
@@ -218,9 +225,9 @@ mod tests {
             ("{\"name\": \"\u{1}\"}", "malformed"),
         ];
         for (body, expected) in cases {
-            assert_eq!(fault(body), expected, "{body}");
+            assert_eq!(told(body), expected, "{body}");
         }
-        assert_eq!(fault(&"[".repeat(100_000)), ": invalid type: sequence, expected an object");
+        assert_eq!(told(&"[".repeat(100_000)), ": invalid type: sequence, expected an object");
     }
 
     #[test]

@@ -249,3 +249,96 @@ async fn save(
     }
     Err(ApiError::Moved)
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::EnvironmentId;
+    use serde_json::{Value, json};
+
+    use crate::api::test_harness::TestApp;
+
+    async fn environment_and_token() -> (TestApp, EnvironmentId, String) {
+        let test = TestApp::start().await;
+        let account = test.account("Acme").await;
+        let environment = test.environment(account, "Production").await;
+        let token = test.token(environment, "feedback-queries:create feedback-admin").await;
+        (test, environment, token)
+    }
+
+    #[tokio::test]
+    async fn a_query_is_created_shown_changed_and_closed() {
+        let (test, environment, token) = environment_and_token().await;
+        let path = format!("/v1/environments/{environment}/queries");
+        let new = json!({"title": " Checkout ", "question": "<b>How</b> was it?"});
+        let created = test.call(&token, "POST", &path, new).await;
+        let mut query = created.expect(201);
+        let address = format!("{path}/{}", query["id"].as_str().unwrap());
+        assert_eq!((created.header("location"), created.header("etag")), (address.as_str(), "\"1\""));
+        assert_eq!(
+            query,
+            json!({
+                "id": query["id"], "environment_id": environment.to_string(), "title": "Checkout",
+                "question": "<b>How</b> was it?", "state": "open", "created_at": test.now(), "closed_at": null,
+            })
+        );
+        assert_eq!(test.get(&token, &address).await.expect(200), query);
+
+        let changed = test.call(&token, "PATCH", &address, json!({"title": "Paying"})).await;
+        query["title"] = json!("Paying");
+        assert_eq!((changed.expect(200), changed.header("etag")), (query.clone(), "\"2\""));
+
+        let closed = test.call(&token, "POST", &format!("{address}/close"), Value::Null).await;
+        query["state"] = json!("closed");
+        query["closed_at"] = json!(test.now());
+        assert_eq!((closed.expect(200), closed.header("etag")), (query.clone(), "\"3\""));
+        let again = test.call(&token, "POST", &format!("{address}/close"), json!({})).await;
+        assert_eq!((again.expect(200), again.header("etag")), (query, "\"3\""), "nothing changes");
+        let body = test.call(&token, "POST", &format!("{address}/close"), json!({"at": 1})).await;
+        assert_eq!(body.errors()[0].split(',').next().unwrap(), "at: unknown field `at`");
+    }
+
+    #[tokio::test]
+    async fn an_edit_of_what_moved_on_is_refused() {
+        let (test, environment, token) = environment_and_token().await;
+        let query = test.query(environment, "Checkout").await.id;
+        let path = format!("/v1/environments/{environment}/queries/{query}");
+        let edit = async |tag: &str, title: &str| {
+            test.call_with(&token, "PATCH", &path, json!({"title": title}), &[("if-match", tag)]).await
+        };
+        edit("\"1\"", "First").await.expect(200);
+        assert_eq!(edit("\"1\"", "Second").await.problem(412), "precondition_failed");
+        assert_eq!(edit("W/\"2\"", "Second").await.problem(412), "precondition_failed");
+        assert_eq!(test.get(&token, &path).await.expect(200)["title"], "First");
+        edit("*", "Third").await.expect(200);
+        edit("\"2\", \"3\"", "Fourth").await.expect(200);
+        let empty = test.call(&token, "PATCH", &path, json!({})).await;
+        assert_eq!(empty.expect(200)["title"], "Fourth");
+        let null = test.call(&token, "PATCH", &path, json!({"title": null})).await;
+        assert_eq!(null.errors(), ["title: invalid type: null, expected a string"]);
+    }
+
+    #[tokio::test]
+    async fn lists_are_paged_to_the_end_the_newest_first() {
+        let (test, environment, token) = environment_and_token().await;
+        for n in 1..=5 {
+            test.query(environment, &format!("Query {n}")).await;
+        }
+        let path = format!("/v1/environments/{environment}/queries");
+        let mut titles = Vec::new();
+        let mut pages = 0;
+        let mut more = String::new();
+        loop {
+            let page = test.get(&token, &format!("{path}?limit=2{more}")).await.expect(200);
+            titles.extend(page["items"].as_array().unwrap().iter().map(|query| query["title"].clone()));
+            pages += 1;
+            match page["next_cursor"].as_str() {
+                Some(cursor) => more = format!("&cursor={cursor}"),
+                None => break,
+            }
+        }
+        assert_eq!(titles, ["Query 5", "Query 4", "Query 3", "Query 2", "Query 1"]);
+        assert_eq!(pages, 3);
+        let exactly = test.get(&token, &format!("{path}?limit=5")).await.expect(200);
+        assert_eq!(exactly["next_cursor"], Value::Null, "no page is announced that would be empty");
+    }
+}

@@ -64,9 +64,9 @@ impl FromParameters for Wanted {
 
 fn date(text: &str) -> Result<Date, &'static str> {
     const EXPECTED: &str = "expected a date as in 2026-01-31";
-    // A date and a time would do for the parser, but a time has no say here.
     let date: Date = text.parse().map_err(|_| EXPECTED)?;
-    if date.to_string() == text { Ok(date) } else { Err(EXPECTED) }
+    // The parser takes a time and other forms too; here a date has one form.
+    if date.to_string() == text && date.year() > 0 { Ok(date) } else { Err(EXPECTED) }
 }
 
 impl Wanted {
@@ -163,4 +163,131 @@ fn with_empty_days(period: Period, found: Vec<Point>) -> Vec<Point> {
         .each_day()
         .map(|day| found.next_if(|point| point.period == day).unwrap_or_else(|| Point::empty(day)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use domain::EnvironmentId;
+    use serde_json::{Value, json};
+
+    use crate::api::test_harness::TestApp;
+
+    const SCOPES: &str = "feedback-report:read feedback-responses:create";
+
+    async fn environment_and_token() -> (TestApp, EnvironmentId, String) {
+        let test = TestApp::start().await;
+        let account = test.account("Acme").await;
+        let environment = test.environment(account, "Production").await;
+        let token = test.token(environment, SCOPES).await;
+        (test, environment, token)
+    }
+
+    async fn submit(test: &TestApp, token: &str, environment: EnvironmentId, responses: Value) {
+        let path = format!("/v1/environments/{environment}/responses");
+        test.call(token, "POST", &path, json!({"responses": responses})).await.expect(200);
+    }
+
+    async fn report(test: &TestApp, token: &str, environment: EnvironmentId, which: &str) -> Value {
+        test.get(token, &format!("/v1/environments/{environment}/reports/{which}")).await.expect(200)
+    }
+
+    #[tokio::test]
+    async fn a_point_for_every_day_and_people_counted_once() {
+        let (test, environment, token) = environment_and_token().await;
+        let responses = json!([
+            {"score": 5, "respondent": "ann", "machine": "m1", "at": "2026-03-01T08:00:00Z"},
+            {"score": 4, "respondent": "ann", "machine": "m2", "at": "2026-03-01T23:59:59.999Z"},
+            {"score": 1, "respondent": "ann", "machine": "m1", "at": "2026-03-03T00:00:00Z"},
+            {"score": 3, "respondent": "bob", "at": "2026-03-03T01:00:00+01:00"},
+        ]);
+        submit(&test, &token, environment, responses).await;
+
+        let days = report(&test, &token, environment, "overview?from=2026-03-01&to=2026-03-03").await;
+        let day = |date: &str, people: [u64; 3], average: Value, scores: [u64; 5]| {
+            let [one, two, three, four, five] = scores;
+            json!({
+                "from": date, "to": date, "responses": people[0], "respondents": people[1], "machines": people[2],
+                "average_score": average, "scores": {"1": one, "2": two, "3": three, "4": four, "5": five},
+            })
+        };
+        assert_eq!(
+            days,
+            json!({
+                "from": "2026-03-01", "to": "2026-03-03", "combined": false, "history": [],
+                "points": [
+                    day("2026-03-01", [2, 1, 2], json!(4.5), [0, 0, 0, 1, 1]),
+                    day("2026-03-02", [0, 0, 0], Value::Null, [0; 5]),
+                    day("2026-03-03", [2, 2, 1], json!(2.0), [1, 0, 1, 0, 0]),
+                ],
+            })
+        );
+
+        let combined = "overview?from=2026-03-01&to=2026-03-03&combine=true&history=2";
+        let whole = report(&test, &token, environment, combined).await;
+        let point = &whole["points"][0];
+        assert_eq!((&whole["combined"], whole["points"].as_array().unwrap().len()), (&json!(true), 1));
+        assert_eq!(
+            (&point["respondents"], &point["machines"], &point["responses"]),
+            (&json!(2), &json!(2), &json!(4))
+        );
+        assert_eq!(point["average_score"], json!(3.25));
+        let spans: Vec<_> =
+            whole["history"].as_array().unwrap().iter().map(|past| (&past["from"], &past["to"])).collect();
+        assert_eq!(
+            spans,
+            [(&json!("2026-02-26"), &json!("2026-02-28")), (&json!("2026-02-23"), &json!("2026-02-25"))],
+            "the nearest first"
+        );
+    }
+
+    #[tokio::test]
+    async fn without_dates_a_report_is_on_the_last_thirty_days() {
+        let (test, environment, token) = environment_and_token().await;
+        let usual = report(&test, &token, environment, "overview").await;
+        assert_eq!((&usual["from"], &usual["to"]), (&json!("2026-02-14"), &json!("2026-03-15")));
+        assert_eq!(usual["points"].as_array().unwrap().len(), 30);
+        let until = report(&test, &token, environment, "feedback?to=2026-03-01&combine=true").await;
+        assert_eq!((&until["from"], &until["to"]), (&json!("2026-01-31"), &json!("2026-03-01")));
+        let since = report(&test, &token, environment, "feedback?from=2025-03-15&combine=true").await;
+        assert_eq!((&since["from"], &since["to"]), (&json!("2025-03-15"), &json!("2026-03-15")));
+        let future = test
+            .get(&token, &format!("/v1/environments/{environment}/reports/feedback?from=2026-03-16"))
+            .await;
+        assert_eq!(future.errors(), ["from: `from` must not be later than `to`"]);
+    }
+
+    #[tokio::test]
+    async fn each_series_counts_its_own_and_no_identifier_leaves() {
+        let (test, environment, token) = environment_and_token().await;
+        let query = test.query(environment, "Checkout").await.id;
+        let responses = json!([
+            {"score": 5, "respondent": "ann@example.com"},
+            {"score": 2, "respondent": "ann@example.com", "machine": "till-17", "query": query.to_string()},
+            {"score": 3, "respondent": "bob", "query": query.to_string()},
+        ]);
+        submit(&test, &token, environment, responses).await;
+        test.pass(Duration::from_secs(1));
+        let counts = async |which: &str| {
+            let report = report(&test, &token, environment, &format!("{which}?combine=true")).await;
+            let point = report["points"][0].clone();
+            assert!(!report.to_string().contains("ann") && !report.to_string().contains("till"));
+            (point["responses"].as_u64().unwrap(), point["respondents"].as_u64().unwrap())
+        };
+        assert_eq!(counts("overview").await, (3, 2));
+        assert_eq!(counts("feedback").await, (1, 1));
+        assert_eq!(counts(&format!("queries/{query}")).await, (2, 2));
+
+        let path = format!("/v1/environments/{environment}/queries/{query}/statistics");
+        let at = "2026-03-15T10:00:00.003Z";
+        assert_eq!(
+            test.get(&token, &path).await.expect(200),
+            json!({
+                "query_id": query.to_string(), "responses": 2, "respondents": 2, "machines": 1, "average_score": 2.5,
+                "scores": {"1": 0, "2": 1, "3": 1, "4": 0, "5": 0},
+                "first_response_at": at, "last_response_at": at,
+            })
+        );
+    }
 }

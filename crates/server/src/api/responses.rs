@@ -116,3 +116,124 @@ pub(super) async fn submit(
         stored => Ok(Json(stored?.into())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::EnvironmentId;
+    use serde_json::{Value, json};
+
+    use crate::api::test_harness::{Answer, TestApp};
+
+    async fn environment_and_token() -> (TestApp, EnvironmentId, String) {
+        let test = TestApp::start().await;
+        let account = test.account("Acme").await;
+        let environment = test.environment(account, "Production").await;
+        let token = test.token(environment, "feedback-responses:create feedback-report:read").await;
+        (test, environment, token)
+    }
+
+    async fn submit(test: &TestApp, token: &str, environment: EnvironmentId, responses: Value) -> Answer {
+        let path = format!("/v1/environments/{environment}/responses");
+        test.call(token, "POST", &path, json!({"responses": responses})).await
+    }
+
+    async fn total(test: &TestApp, token: &str, environment: EnvironmentId) -> Value {
+        let path = format!("/v1/environments/{environment}/reports/overview?combine=true");
+        test.get(token, &path).await.expect(200)["points"][0]["responses"].clone()
+    }
+
+    #[tokio::test]
+    async fn a_repeated_response_is_counted_once() {
+        let (test, environment, token) = environment_and_token().await;
+        let one = json!([{"id": "order-1", "score": 5, "respondent": "ann"}]);
+        assert_eq!(
+            submit(&test, &token, environment, one.clone()).await.expect(200),
+            json!({"accepted": 1, "duplicates": 0})
+        );
+        assert_eq!(
+            submit(&test, &token, environment, one).await.expect(200),
+            json!({"accepted": 0, "duplicates": 1})
+        );
+        let batch = json!([{"id": "order-1", "score": 1}, {"id": "order-2", "score": 1}, {"id": "order-2", "score": 1}, {"score": 1}]);
+        assert_eq!(
+            submit(&test, &token, environment, batch).await.expect(200),
+            json!({"accepted": 2, "duplicates": 2})
+        );
+        assert_eq!(total(&test, &token, environment).await, 3);
+    }
+
+    #[tokio::test]
+    async fn one_bad_row_refuses_the_batch_and_every_fault_is_named() {
+        let (test, environment, token) = environment_and_token().await;
+        let batch = json!([
+            {"score": 5},
+            {"score": 0, "text": "x".repeat(4001)},
+            {"score": 6, "query": "key_01jx1m2q6fe8gtvdb2v3cx2xkq", "at": "2026-03-16T00:00:00Z"},
+            {"score": 3, "id": "", "respondent": "x".repeat(257), "machine": "a\u{0}", "at": "yesterday"},
+        ]);
+        let answer = submit(&test, &token, environment, batch).await;
+        assert_eq!(answer.problem(400), "invalid_body");
+        let errors = answer.errors();
+        let fields: Vec<_> = errors.iter().map(|error| error.split(':').next().unwrap()).collect();
+        assert_eq!(
+            fields,
+            [
+                "responses[1].text",
+                "responses[1].score",
+                "responses[2].score",
+                "responses[2].query",
+                "responses[2].at",
+                "responses[3].id",
+                "responses[3].respondent",
+                "responses[3].machine",
+                "responses[3].at",
+            ]
+        );
+        assert_eq!(total(&test, &token, environment).await, 0);
+    }
+
+    #[tokio::test]
+    async fn shapes_that_are_not_are_refused_by_place() {
+        let (test, environment, token) = environment_and_token().await;
+        let many: Vec<_> = (0..1001).map(|_| json!({"score": 1})).collect();
+        let cases = [
+            (json!([]), "responses: expected 1 to 1000 responses; there are 0"),
+            (json!(many), "responses: expected 1 to 1000 responses; there are 1001"),
+            (
+                json!([{"score": 4.5}]),
+                "responses[0].score: invalid type: floating point `4.5`, expected a whole number",
+            ),
+            (json!([{"score": 4}, {}]), "responses[1].score: missing field `score`"),
+            (json!([[null, null, 4]]), "responses[0]: invalid type: sequence, expected an object"),
+            (
+                json!([{"score": 4, "name": "ann"}]),
+                "responses[0].name: unknown field `name`, expected one of `id`, `query`, `score`, `text`, `respondent`, `machine`, `at`",
+            ),
+            (json!({"score": 4}), "responses: invalid type: map, expected a sequence"),
+        ];
+        for (batch, expected) in cases {
+            let answer = submit(&test, &token, environment, batch).await;
+            assert_eq!(answer.problem(400), "invalid_body");
+            assert_eq!(answer.errors(), [expected]);
+        }
+        assert_eq!(total(&test, &token, environment).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_closed_query_takes_none() {
+        let (test, environment, token) = environment_and_token().await;
+        let query = test.query(environment, "Checkout").await.id;
+        let admin = test.token(environment, "feedback-admin").await;
+        let one = json!([{"id": "a", "score": 5, "query": query.to_string()}]);
+        submit(&test, &token, environment, one.clone()).await.expect(200);
+        let close = format!("/v1/environments/{environment}/queries/{query}/close");
+        test.call(&admin, "POST", &close, Value::Null).await.expect(200);
+        let answer =
+            submit(&test, &token, environment, json!([{"score": 5, "query": query.to_string()}])).await;
+        assert_eq!(answer.errors(), ["responses[0].query: no open query of this environment"]);
+        assert_eq!(
+            submit(&test, &token, environment, one).await.expect(200),
+            json!({"accepted": 0, "duplicates": 1})
+        );
+    }
+}
