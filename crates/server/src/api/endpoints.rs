@@ -7,8 +7,10 @@ use axum::handler::Handler;
 use domain::Scope;
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::{ArrayBuilder, Schema};
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Content, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, ResponseBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::authorization::{Access, Guard};
@@ -76,7 +78,7 @@ pub(super) struct Endpoints(OpenApiRouter<Arc<App>>);
 
 impl Endpoints {
     /// None yet.
-    pub(super) fn new(openapi: utoipa::openapi::OpenApi) -> Self {
+    pub(super) fn new(openapi: OpenApi) -> Self {
         Self(OpenApiRouter::with_openapi(openapi))
     }
 
@@ -94,8 +96,21 @@ impl Endpoints {
     }
 
     /// The router and the document.
-    pub(super) fn split(self) -> (axum::Router<Arc<App>>, utoipa::openapi::OpenApi) {
-        self.0.split_for_parts()
+    pub(super) fn split(self) -> (axum::Router<Arc<App>>, OpenApi) {
+        let (router, mut document) = self.0.split_for_parts();
+        refer_to_items(&mut document);
+        (router, document)
+    }
+}
+
+/// Has the lists refer to the schemas of their items, which would stand in them once more otherwise.
+fn refer_to_items(document: &mut OpenApi) {
+    for (name, schema) in document.components.iter_mut().flat_map(|components| &mut components.schemas) {
+        if let (Some(item), RefOr::T(Schema::Object(list))) = (name.strip_prefix("List_"), schema) {
+            let items =
+                ArrayBuilder::new().items(Ref::from_schema_name(item)).description(Some("The page's items."));
+            list.properties.insert("items".to_owned(), RefOr::T(Schema::Array(items.build())));
+        }
     }
 }
 
@@ -108,6 +123,7 @@ fn describe(operation: &mut Operation, path: &str, access: Access) {
     parameters.extend(in_path.iter().map(|name| RefOr::T(path_parameter(name))));
     let takes_parameters = !declared.is_empty() || operation.request_body.is_some();
     parameters.extend(declared);
+    let takes_body = operation.request_body.as_mut().is_some_and(allow_no_null);
 
     let Access::Token(any_of) = access else {
         operation.security = Some(Vec::new());
@@ -134,10 +150,28 @@ fn describe(operation: &mut Operation, path: &str, access: Access) {
     if !any_of.is_empty() {
         problem("403", format!("The token lacks the scope: {}.", any_of_sentence(any_of)));
     }
+    if takes_body {
+        problem("413", "The body is too large.".to_owned());
+        problem("415", "The body is not said to be JSON.".to_owned());
+    }
     if !in_path.is_empty() {
         problem("404", "There is no such object within the token's reach.".to_owned());
     }
     problem("503", "The service can't answer right now; see `Retry-After`.".to_owned());
+}
+
+/// A body that may be missing may still not be `null`.
+fn allow_no_null(body: &mut RefOr<RequestBody>) -> bool {
+    if let RefOr::T(body) = body {
+        for content in body.content.values_mut() {
+            if let RefOr::T(content) = content
+                && let Some(RefOr::T(Schema::OneOf(either))) = &mut content.schema
+            {
+                content.schema = either.items.first().cloned();
+            }
+        }
+    }
+    true
 }
 
 /// The scopes as people read them.

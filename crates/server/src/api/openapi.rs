@@ -56,7 +56,8 @@ pub(super) fn description() -> OpenApi {
 static DOCUMENT: LazyLock<Result<String, String>> = LazyLock::new(|| {
     let (_, document) = super::endpoints().split();
     let json = document.to_pretty_json().map_err(|error| error.to_string())?;
-    Ok(json + "\n")
+    // Lines of the code's comments are no lines of the descriptions.
+    Ok(json.replace("\\n", " ") + "\n")
 });
 
 /// The document as JSON.

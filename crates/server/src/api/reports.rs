@@ -167,8 +167,6 @@ fn with_empty_days(period: Period, found: Vec<Point>) -> Vec<Point> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use domain::EnvironmentId;
     use serde_json::{Value, json};
 
@@ -268,7 +266,7 @@ mod tests {
             {"score": 3, "respondent": "bob", "query": query.to_string()},
         ]);
         submit(&test, &token, environment, responses).await;
-        test.pass(Duration::from_secs(1));
+        let at = test.now();
         let counts = async |which: &str| {
             let report = report(&test, &token, environment, &format!("{which}?combine=true")).await;
             let point = report["points"][0].clone();
@@ -280,7 +278,6 @@ mod tests {
         assert_eq!(counts(&format!("queries/{query}")).await, (2, 2));
 
         let path = format!("/v1/environments/{environment}/queries/{query}/statistics");
-        let at = "2026-03-15T10:00:00.003Z";
         assert_eq!(
             test.get(&token, &path).await.expect(200),
             json!({

@@ -195,8 +195,9 @@ impl TestApp {
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// Sends a request as from another machine.
+    /// Sends a request as from another machine, a millisecond after the one before.
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        self.pass(Duration::from_millis(1));
         let from: SocketAddr = "192.0.2.7:50000".parse().unwrap();
         request.extensions_mut().insert(ConnectInfo(from));
         let response = self.router.clone().oneshot(request).await.unwrap();

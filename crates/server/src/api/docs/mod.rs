@@ -2,6 +2,8 @@
 
 mod example;
 mod reference;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, LazyLock};
 

@@ -20,7 +20,7 @@ use super::authorization::Token;
 use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
-use super::shapes::{FieldError, KeypairShape, ListShape};
+use super::shapes::{FieldError, KeypairShape, ListShape, ScopeName};
 use super::versions::Versioned;
 use crate::app::App;
 use crate::keypairs as acts;
@@ -30,6 +30,7 @@ const LONGEST_OVERLAP: u32 = 604_800;
 
 /// A new keypair.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewKeypair)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewKeypairBody {
     /// What it is for: up to 500 characters.
@@ -37,7 +38,7 @@ pub(super) struct NewKeypairBody {
     #[schema(max_length = 500, required = false, example = "Nightly export")]
     comment: String,
     /// What its tokens may be granted: at least one, none that the caller's own token lacks.
-    #[schema(min_items = 1, example = json!(["feedback-report:read"]))]
+    #[schema(value_type = Vec<ScopeName>, min_items = 1, example = json!(["feedback-report:read"]))]
     scopes: Vec<String>,
     /// When it shall stop by itself; never without it.
     #[serde(default)]
@@ -59,7 +60,7 @@ pub(super) struct KeypairChange {
     comment: Option<String>,
     /// What its tokens may be granted. Tokens already issued lose what is no longer among them.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Vec<String>, required = false, min_items = 1, example = json!(["feedback-report:read"]))]
+    #[schema(value_type = Vec<ScopeName>, required = false, min_items = 1, example = json!(["feedback-report:read"]))]
     scopes: Option<Vec<String>>,
     /// When it shall stop by itself; `null` for never.
     #[serde(default, deserialize_with = "present")]

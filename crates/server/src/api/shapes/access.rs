@@ -2,7 +2,7 @@ use domain::{Environment, Keypair, Scopes, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::OwnerShape;
+use super::{OwnerShape, ScopeName};
 
 /// What a token is, and what it reaches.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -14,7 +14,7 @@ pub(crate) struct AccessShape {
     /// Whom the keypair belongs to.
     owner: OwnerShape,
     /// The scopes that the token has at this moment.
-    #[schema(value_type = Vec<String>, example = json!(["feedback-report:read"]))]
+    #[schema(value_type = Vec<ScopeName>, example = json!(["feedback-report:read"]))]
     scopes: Scopes,
     /// The open environments that it reaches at this moment, the oldest first.
     environments: Vec<ReachedEnvironment>,

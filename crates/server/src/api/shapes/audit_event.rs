@@ -20,7 +20,7 @@ pub(crate) struct AuditEventShape {
     /// Who did it.
     actor: ActorShape,
     /// From which network address, where there is one.
-    #[schema(example = "192.0.2.7")]
+    #[schema(required = true, example = "192.0.2.7")]
     address: Option<String>,
     /// What was done, as `object.verb`.
     #[schema(example = "keypair.disabled")]
@@ -28,13 +28,13 @@ pub(crate) struct AuditEventShape {
     /// To what.
     object: ObjectShape,
     /// The account or environment in whose log it stands.
-    #[schema(value_type = Option<OwnerShape>)]
+    #[schema(required = true)]
     owner: Option<OwnerShape>,
     /// The object before, without secrets; `null` for one that was made.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, required = true)]
     before: serde_json::Value,
     /// The object after, without secrets; `null` for one that is gone.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, required = true)]
     after: serde_json::Value,
     /// The hash of the line before it in the installation's log.
     previous_hash: String,
@@ -51,7 +51,7 @@ struct ActorShape {
     #[schema(example = "user")]
     kind: &'static str,
     /// Its identifier; `null` for the operator.
-    #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
+    #[schema(required = true, example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
     id: Option<String>,
     /// Its identifier, or `operator`.
     #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]

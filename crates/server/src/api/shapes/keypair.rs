@@ -2,7 +2,7 @@ use domain::{KeySecret, Keypair, Scopes, Secret, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::OwnerShape;
+use super::{OwnerShape, ScopeName};
 use crate::keypairs::maker;
 
 /// An API keypair, without its secrets.
@@ -18,7 +18,7 @@ pub(crate) struct KeypairShape {
     #[schema(example = "Nightly export")]
     comment: String,
     /// What its tokens may be granted.
-    #[schema(value_type = Vec<String>, example = json!(["feedback-report:read"]))]
+    #[schema(value_type = Vec<ScopeName>, example = json!(["feedback-report:read"]))]
     scopes: Scopes,
     /// The administrator's switch.
     enabled: bool,
@@ -26,7 +26,7 @@ pub(crate) struct KeypairShape {
     #[schema(value_type = KeypairStatusName)]
     status: &'static str,
     /// When it stops by itself; `null` for never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -35,7 +35,7 @@ pub(crate) struct KeypairShape {
     #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
     created_by: String,
     /// When it last obtained or used a token, a few seconds late; `null` for never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
     /// What is known of its secrets, the oldest first.
     secrets: Vec<SecretShape>,
@@ -55,16 +55,16 @@ struct SecretShape {
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When it stops; `null` for never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
     /// When it last obtained a token, a few seconds late; `null` for never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
 }
 
 /// Only for the document: what `status` can be.
 #[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[schema(as = KeypairStatus, rename_all = "lowercase")]
 #[expect(dead_code, reason = "names the values in the OpenAPI document")]
 enum KeypairStatusName {
     Active,

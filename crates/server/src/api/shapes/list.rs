@@ -8,5 +8,6 @@ pub(crate) struct ListShape<T> {
     /// The page's items.
     pub(crate) items: Vec<T>,
     /// The `cursor` of the next page; `null` at the end.
+    #[schema(required = true)]
     pub(crate) next_cursor: Option<String>,
 }

@@ -10,6 +10,7 @@ mod owner;
 mod problem;
 mod query;
 mod report;
+mod scope;
 
 pub(crate) use access::{AccessShape, ReachedEnvironment};
 pub(crate) use account::AccountShape;
@@ -21,3 +22,4 @@ pub(crate) use owner::OwnerShape;
 pub(crate) use problem::{FieldError, Problem};
 pub(crate) use query::QueryShape;
 pub(crate) use report::{QueryStatisticsShape, ReportShape};
+pub(crate) use scope::ScopeName;

@@ -37,6 +37,7 @@ pub(crate) struct PointShape {
     /// From how many different machines.
     machines: u64,
     /// The mean score; `null` without a response.
+    #[schema(required = true)]
     average_score: Option<f64>,
     /// How many responses gave each score.
     scores: ScoresShape,
@@ -74,14 +75,15 @@ pub(crate) struct QueryStatisticsShape {
     /// From how many different machines.
     machines: u64,
     /// The mean score; `null` without a response.
+    #[schema(required = true)]
     average_score: Option<f64>,
     /// How many responses gave each score.
     scores: ScoresShape,
     /// The earliest response; `null` without one.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     first_response_at: Option<Timestamp>,
     /// The latest response; `null` without one.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_response_at: Option<Timestamp>,
 }
 
