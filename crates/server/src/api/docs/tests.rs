@@ -1,0 +1,58 @@
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::Value;
+
+use super::openapi;
+use crate::api::error::PROBLEM_KINDS;
+use crate::api::test_harness::TestApp;
+
+async fn page() -> (crate::api::test_harness::Answer, TestApp) {
+    let test = TestApp::start().await;
+    let answer = test.send(Request::get("/docs").body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 200);
+    (answer, test)
+}
+
+#[tokio::test]
+async fn every_operation_and_every_problem_stands_on_the_page() {
+    let (page, _) = page().await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let document: Value = serde_json::from_str(openapi::document().unwrap()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        assert!(page.text.contains(&format!("<code>{path}</code>")), "{path}");
+        for operation in item.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(page.text.contains(&format!("id=\"{id}\"")), "{id}");
+        }
+    }
+    for problem in PROBLEM_KINDS {
+        assert!(page.text.contains(&format!("id=\"problem-{}\"", problem.code)), "{}", problem.code);
+    }
+}
+
+#[tokio::test]
+async fn nothing_on_the_page_needs_a_script_another_host_or_inline_style() {
+    let (page, test) = page().await;
+    for forbidden in ["<script", "style=\"", "<style", "onclick", "src=\"http", "href=\"http"] {
+        assert!(!page.text.contains(forbidden), "{forbidden}");
+    }
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'; style-src 'self'"));
+    let style = test.send(Request::get(super::STYLE_PATH).body(Body::empty()).unwrap()).await;
+    assert_eq!((style.status.as_u16(), style.header("content-type")), (200, "text/css; charset=utf-8"));
+}
+
+#[tokio::test]
+async fn the_page_is_whole() {
+    let (page, _) = page().await;
+    for tag in ["section", "article", "table", "details", "ul", "ol", "li", "p", "div", "pre", "code"] {
+        let opened =
+            page.text.matches(&format!("<{tag}>")).count() + page.text.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.text.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+    let mut targets: Vec<_> =
+        page.text.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    targets.dedup();
+    for target in targets {
+        assert!(page.text.contains(&format!("id=\"{target}\"")), "#{target} leads nowhere");
+    }
+}
