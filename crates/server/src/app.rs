@@ -16,6 +16,9 @@ use crate::passwords::Passwords;
 use crate::signing::{SigningKeyError, SigningKeys};
 use crate::system::{SystemClock, SystemEntropy};
 
+/// What the store is called in the data folder; and whether a file is one.
+pub(crate) use storage_sqlite::{FILE_NAME as STORE_FILE, is_store};
+
 /// The running program.
 pub(crate) struct App {
     /// What is kept.
@@ -79,7 +82,7 @@ const PASSWORDS_AT_ONCE: usize = 4;
 impl App {
     /// Opens the embedded store in the data folder.
     pub(crate) async fn open(config: Config, missing: Missing) -> Result<Self, StartError> {
-        let path = config.data.join(storage_sqlite::FILE_NAME);
+        let path = config.data.join(STORE_FILE);
         if missing == Missing::Refuse && !path.exists() {
             return Err(StartError::NoStore(config.data));
         }
