@@ -5,6 +5,7 @@ mod arguments;
 mod ask;
 mod backup;
 mod check;
+mod demo;
 mod environment;
 mod failure;
 mod key;
@@ -34,6 +35,8 @@ struct Cli {
 enum Command {
     /// Run the server; the first start makes the data folder and prints a link for the first administrator
     Serve(serve::Serve),
+    /// Try it all: a server with weeks of made-up data in a throwaway folder, shown step by step
+    Demo(demo::Demo),
     /// Accounts: the customers, which own environments
     Account(account::Account),
     /// Environments: where feedback is collected
@@ -56,7 +59,7 @@ impl Command {
     /// Whether failures are told as JSON, too.
     fn as_json(&self) -> bool {
         match self {
-            Self::Serve(_) => false,
+            Self::Serve(_) | Self::Demo(_) => false,
             Self::Account(account) => account.common.json,
             Self::Environment(environment) => environment.common.json,
             Self::User(user) => user.common.json,
@@ -71,6 +74,7 @@ impl Command {
     async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Serve(serve) => serve.run().await?,
+            Self::Demo(demo) => demo.run().await?,
             Self::Account(account) => account.run().await?,
             Self::Environment(environment) => environment.run().await?,
             Self::User(user) => user.run().await?,
