@@ -1,6 +1,7 @@
 //! The command line as an operator's scripts see it: the binary, its exit codes, what it prints.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -439,4 +440,22 @@ fn another_master_key_is_noticed() {
     let checked = operator.run(&["check"]);
     assert_eq!(checked.status.code(), Some(1));
     assert!(stderr(&checked).contains("master key"), "{}", stderr(&checked));
+}
+
+#[test]
+fn a_lost_master_key_is_not_replaced() {
+    let operator = Operator::new();
+    operator.account("Acme");
+    let path = operator.data().join("master.key");
+    std::fs::rename(&path, path.with_extension("away")).unwrap();
+    assert!(operator.refusal(&["account", "list"]).contains("master.key"));
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_data_folder_is_the_operators_alone() {
+    let operator = Operator::new();
+    operator.account("Acme");
+    let mode = std::fs::metadata(operator.data()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
