@@ -1,6 +1,7 @@
 //! `feedback`: the Authorization Server, the Feedback API and the Web UI in one binary, and the operator's own hands
 //! on the store.
 
+mod api;
 mod app;
 mod cli;
 mod client_address;

@@ -1,0 +1,60 @@
+//! `GET /v1/access`: what a token is, and what it reaches.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use domain::AccountId;
+use storage::Slice;
+
+use super::authorization::{Any, Token};
+use super::error::ApiError;
+use super::parameters::NoParameters;
+use super::shapes::{AccessShape, ReachedEnvironment};
+use crate::app::App;
+
+/// How many environments are asked of the store at a time.
+const AT_A_TIME: u32 = 500;
+
+/// Show what the token is and reaches
+///
+/// The keypair that obtained it, whom that belongs to, the scopes that the token has at this moment, and the open
+/// environments that it reaches.
+#[utoipa::path(
+    get,
+    path = "/v1/access",
+    operation_id = "showAccess",
+    tag = "Access",
+    responses((status = 200, description = "What the token is and reaches.", body = AccessShape)),
+)]
+pub(super) async fn show(
+    token: Token<Any>,
+    State(app): State<Arc<App>>,
+    _: NoParameters,
+) -> Result<Json<AccessShape>, ApiError> {
+    let verified = token.verified();
+    let environments = match verified.only_environment() {
+        Some(id) => verified
+            .environment(&app, id)
+            .await?
+            .iter()
+            .map(|only| ReachedEnvironment::from(&**only))
+            .collect(),
+        None => all_environments(&app, token.live().account).await?,
+    };
+    let keypair = &token.live().keypair;
+    Ok(Json(AccessShape::new(keypair, token.scopes(), environments, verified.claims.expires_at)))
+}
+
+async fn all_environments(app: &App, account: AccountId) -> Result<Vec<ReachedEnvironment>, ApiError> {
+    let mut all = Vec::new();
+    let mut slice = Slice::first(AT_A_TIME);
+    loop {
+        let found = app.store.open_environments(account, slice).await?;
+        all.extend(found.iter().map(ReachedEnvironment::from));
+        match found.last() {
+            Some(last) if found.len() >= AT_A_TIME as usize => slice.after = Some(last.id),
+            _ => return Ok(all),
+        }
+    }
+}

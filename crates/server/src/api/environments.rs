@@ -1,0 +1,197 @@
+//! Environments: list, create, show, rename, close.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::IntoResponse;
+use domain::{Environment, EnvironmentId, Name, State as OpenOrClosed, new_id};
+use serde::Deserialize;
+use storage::StorageError;
+use utoipa::ToSchema;
+
+use super::authorization::{AccountAdmin, Any, InEnvironment, Token};
+use super::body::{Body, FieldErrors, Nothing, OptionalBody, present};
+use super::error::ApiError;
+use super::parameters::{NoParameters, Page, PageParameters, Parameters, page};
+use super::shapes::{EnvironmentShape, ListShape};
+use super::versions::{IfMatch, IfMatchParameter, Versioned};
+use crate::app::App;
+
+/// How often an edit without a version is decided anew when another one came first.
+const ATTEMPTS: usize = 8;
+
+impl From<&Environment> for Versioned<EnvironmentShape> {
+    fn from(environment: &Environment) -> Self {
+        Self { version: environment.version, shape: environment.into() }
+    }
+}
+
+/// List environments
+///
+/// The open environments that the token reaches, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/environments",
+    operation_id = "listEnvironments",
+    tag = "Environments",
+    params(PageParameters),
+    responses((status = 200, description = "A page of the environments.", body = ListShape<EnvironmentShape>)),
+)]
+pub(super) async fn list(
+    token: Token<Any>,
+    State(app): State<Arc<App>>,
+    Parameters(wanted): Parameters<Page<EnvironmentId>>,
+) -> Result<Json<ListShape<EnvironmentShape>>, ApiError> {
+    let (slice, limit) = wanted.slice();
+    let verified = token.verified();
+    let found = match verified.only_environment() {
+        None => app.store.open_environments(token.live().account, slice).await?,
+        Some(only) if slice.after.is_some_and(|after| after >= only) => Vec::new(),
+        Some(only) => verified.environment(&app, only).await?.into_iter().map(Arc::unwrap_or_clone).collect(),
+    };
+    Ok(page(found, limit, |environment| environment.id, |environment| EnvironmentShape::from(environment)))
+}
+
+/// A new environment.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewEnvironment {
+    /// What its people will call it: 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100, example = "Production")]
+    name: String,
+}
+
+/// Create an environment
+///
+/// It belongs to the account whose keypair obtained the token.
+#[utoipa::path(
+    post,
+    path = "/v1/environments",
+    operation_id = "createEnvironment",
+    tag = "Environments",
+    request_body = NewEnvironment,
+    responses((
+        status = 201, description = "The environment.", body = EnvironmentShape,
+        headers(("ETag" = String, description = "Its version."), ("Location" = String, description = "Its address.")),
+    )),
+)]
+pub(super) async fn create(
+    token: Token<AccountAdmin>,
+    State(app): State<Arc<App>>,
+    _: NoParameters,
+    Body(new): Body<NewEnvironment>,
+) -> Result<impl IntoResponse, ApiError> {
+    let account = token.account()?;
+    let now = app.clock.now();
+    let environment = Environment {
+        id: new_id(now, &*app.entropy),
+        account,
+        name: checked_name(&new.name)?,
+        state: OpenOrClosed::Open,
+        version: 1,
+        created_at: now,
+    };
+    app.store.create_environment(&app.stamp(&token.author(), now), &environment).await?;
+    let location = format!("/v1/environments/{}", environment.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Versioned::from(&environment)))
+}
+
+/// Show an environment
+#[utoipa::path(
+    get,
+    path = "/v1/environments/{env}",
+    operation_id = "showEnvironment",
+    tag = "Environments",
+    responses((
+        status = 200, description = "The environment.", body = EnvironmentShape,
+        headers(("ETag" = String, description = "Its version.")),
+    )),
+)]
+pub(super) async fn show(environment: InEnvironment<Any>, _: NoParameters) -> Versioned<EnvironmentShape> {
+    Versioned::from(environment.environment())
+}
+
+/// What to change of an environment; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EnvironmentChange {
+    /// What its people will call it: 1 to 100 characters.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(min_length = 1, max_length = 100, value_type = String, required = false, example = "Production")]
+    name: Option<String>,
+}
+
+/// Rename an environment
+#[utoipa::path(
+    patch,
+    path = "/v1/environments/{env}",
+    operation_id = "changeEnvironment",
+    tag = "Environments",
+    params(IfMatchParameter),
+    request_body = EnvironmentChange,
+    responses(
+        (
+            status = 200, description = "The environment after the change.", body = EnvironmentShape,
+            headers(("ETag" = String, description = "Its version.")),
+        ),
+        (status = 412, description = "It was changed since.", body = super::shapes::Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn change(
+    environment: InEnvironment<AccountAdmin>,
+    State(app): State<Arc<App>>,
+    _: NoParameters,
+    IfMatch(expected): IfMatch,
+    Body(change): Body<EnvironmentChange>,
+) -> Result<Versioned<EnvironmentShape>, ApiError> {
+    let name = change.name.as_deref().map(checked_name).transpose()?;
+    for attempt in 1.. {
+        let before = app.store.environment(environment.id()).await?;
+        if expected.is_some_and(|expected| expected != before.version) {
+            return Err(ApiError::Moved);
+        }
+        let Some(name) = &name else {
+            return Ok(Versioned::from(&before));
+        };
+        let stamp = app.stamp(&environment.author(), app.clock.now());
+        match app.store.rename_environment(&stamp, &before, name).await {
+            Err(StorageError::Moved) if expected.is_none() && attempt < ATTEMPTS => {}
+            renamed => return Ok(Versioned::from(&renamed?)),
+        }
+    }
+    Err(ApiError::Moved)
+}
+
+/// Close an environment
+///
+/// It stops for good, and its keypairs cease to exist with it: their tokens end at once.
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{env}/close",
+    operation_id = "closeEnvironment",
+    tag = "Environments",
+    params(IfMatchParameter),
+    responses(
+        (status = 200, description = "The environment, closed.", body = EnvironmentShape),
+        (status = 412, description = "It was changed since.", body = super::shapes::Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn close(
+    environment: InEnvironment<AccountAdmin>,
+    State(app): State<Arc<App>>,
+    _: NoParameters,
+    IfMatch(expected): IfMatch,
+    _: OptionalBody<Nothing>,
+) -> Result<Versioned<EnvironmentShape>, ApiError> {
+    let stamp = app.stamp(&environment.author(), app.clock.now());
+    let closed = app.store.close_environment(&stamp, environment.id(), expected).await?;
+    Ok(Versioned::from(&closed))
+}
+
+fn checked_name(name: &str) -> Result<Name, ApiError> {
+    let mut errors = FieldErrors::default();
+    errors.check("name", Name::new(name)).ok_or_else(|| errors.into_error())
+}

@@ -1,0 +1,200 @@
+//! API keypairs. The acts are the same for an environment's and for an account's own; the addresses are in
+//! [`of_environment`] and [`of_account`].
+
+pub(super) mod of_account;
+pub(super) mod of_environment;
+
+#[cfg(test)]
+mod tests;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use domain::{Comment, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, ScopeError, Scopes};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::authorization::Token;
+use super::body::{FieldErrors, Instant, present};
+use super::error::ApiError;
+use super::parameters::{Page, page};
+use super::shapes::{FieldError, KeypairShape, ListShape};
+use super::versions::Versioned;
+use crate::app::App;
+use crate::keypairs as acts;
+
+/// The longest that old secrets can overlap with a new one, in seconds: a week.
+const LONGEST_OVERLAP: u32 = 604_800;
+
+/// A new keypair.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewKeypairBody {
+    /// What it is for: up to 500 characters.
+    #[serde(default)]
+    #[schema(max_length = 500, required = false, example = "Nightly export")]
+    comment: String,
+    /// What its tokens may be granted: at least one, none that the caller's own token lacks.
+    #[schema(min_items = 1, example = json!(["feedback-report:read"]))]
+    scopes: Vec<String>,
+    /// When it shall stop by itself; never without it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Instant>,
+}
+
+/// What to change of a keypair; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeypairChange {
+    /// The switch: `false` ends its tokens at once and for good.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool, required = false)]
+    enabled: Option<bool>,
+    /// What it is for: up to 500 characters.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, max_length = 500, example = "Nightly export")]
+    comment: Option<String>,
+    /// What its tokens may be granted. Tokens already issued lose what is no longer among them.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Vec<String>, required = false, min_items = 1, example = json!(["feedback-report:read"]))]
+    scopes: Option<Vec<String>>,
+    /// When it shall stop by itself; `null` for never.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, required = false, format = DateTime)]
+    expires_at: Option<Option<Instant>>,
+}
+
+/// How to rotate.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// After how many seconds the secrets that there are shall stop, 0 for at once; without it, they work until they
+    /// are deleted.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = u32, required = false, minimum = 0, maximum = 604_800, example = 3600)]
+    overlap_seconds: Option<i64>,
+}
+
+/// Whose keypairs: the address says it, and the caller's token covers it.
+struct Keypairs<'a, R> {
+    app: &'a App,
+    caller: &'a Token<R>,
+    owner: Owner,
+}
+
+impl<R> Keypairs<'_, R> {
+    async fn list(&self, wanted: Page<KeyId>) -> Result<Json<ListShape<KeypairShape>>, ApiError> {
+        let now = self.app.clock.now();
+        let (slice, limit) = wanted.slice();
+        let found = self.app.store.keypairs(self.owner, slice).await?;
+        Ok(page(found, limit, |keypair| keypair.id, |keypair| KeypairShape::at(now, keypair)))
+    }
+
+    async fn create(&self, body: NewKeypairBody) -> Result<Response, ApiError> {
+        let mut errors = FieldErrors::default();
+        let comment = errors.check("comment", Comment::new(&body.comment));
+        let scopes = errors.check("scopes", scopes(&body.scopes));
+        let (Some(comment), Some(scopes)) = (comment, scopes) else {
+            return Err(errors.into_error());
+        };
+        let expires_at = body.expires_at.map(|Instant(at)| at);
+        let new = NewKeypair { owner: self.owner, comment, scopes, expires_at };
+        let (keypair, secret) = acts::create(self.app, &self.caller.author(), new, self.held()).await?;
+        Ok(self.with_secret(&keypair, &secret))
+    }
+
+    async fn show(&self, id: KeyId) -> Result<Versioned<KeypairShape>, ApiError> {
+        let keypair = self.app.store.keypair(self.owner, id).await?;
+        Ok(self.versioned(&keypair))
+    }
+
+    async fn change(
+        &self,
+        id: KeyId,
+        expected: Option<i64>,
+        body: KeypairChange,
+    ) -> Result<Versioned<KeypairShape>, ApiError> {
+        let mut errors = FieldErrors::default();
+        let edit = KeypairEdit {
+            enabled: body.enabled,
+            comment: body.comment.and_then(|text| errors.check("comment", Comment::new(&text))),
+            scopes: body.scopes.and_then(|names| errors.check("scopes", scopes(&names))),
+            expires_at: body.expires_at.map(|at| at.map(|Instant(at)| at)),
+        };
+        if !errors.is_empty() {
+            return Err(errors.into_error());
+        }
+        let changed =
+            acts::edit(self.app, &self.caller.author(), self.owner, id, &edit, expected, self.held()).await?;
+        Ok(self.versioned(&changed))
+    }
+
+    async fn remove(&self, id: KeyId, expected: Option<i64>) -> Result<StatusCode, ApiError> {
+        acts::remove(self.app, &self.caller.author(), self.owner, id, expected).await?;
+        Ok(StatusCode::NO_CONTENT)
+    }
+
+    async fn rotate(
+        &self,
+        id: KeyId,
+        expected: Option<i64>,
+        rotation: Rotation,
+    ) -> Result<Response, ApiError> {
+        let overlap = match rotation.overlap_seconds.map(u32::try_from) {
+            None => None,
+            Some(Ok(seconds)) if seconds <= LONGEST_OVERLAP => {
+                Some(SignedDuration::from_secs(seconds.into()))
+            }
+            Some(_) => {
+                let detail = format!("expected a whole number from 0 to {LONGEST_OVERLAP}");
+                return Err(ApiError::BadFields(vec![FieldError::new("overlap_seconds", detail)]));
+            }
+        };
+        let others_expire_at = |now| overlap.map(|overlap| now + overlap);
+        let (keypair, secret) = acts::rotate(
+            self.app,
+            &self.caller.author(),
+            self.owner,
+            id,
+            others_expire_at,
+            expected,
+            self.held(),
+        )
+        .await?;
+        Ok(self.with_secret(&keypair, &secret))
+    }
+
+    async fn delete_secret(
+        &self,
+        id: KeyId,
+        n: u32,
+        expected: Option<i64>,
+    ) -> Result<Versioned<KeypairShape>, ApiError> {
+        let author = self.caller.author();
+        let changed = acts::delete_secret(self.app, &author, self.owner, id, n, expected).await?;
+        Ok(self.versioned(&changed))
+    }
+
+    /// No program hands on what its own token lacks.
+    fn held(&self) -> Option<Scopes> {
+        Some(self.caller.scopes())
+    }
+
+    fn versioned(&self, keypair: &Keypair) -> Versioned<KeypairShape> {
+        Versioned { version: keypair.version, shape: KeypairShape::at(self.app.clock.now(), keypair) }
+    }
+
+    fn with_secret(&self, keypair: &Keypair, secret: &KeySecret) -> Response {
+        let location = format!("/v1/{}s/{}/api-keys/{}", self.owner.kind(), self.owner, keypair.id);
+        let shape = KeypairShape::at(self.app.clock.now(), keypair).with_secret(secret);
+        let answer = Versioned { version: keypair.version, shape };
+        (StatusCode::CREATED, [(LOCATION, location)], answer).into_response()
+    }
+}
+
+fn scopes(names: &[String]) -> Result<Scopes, ScopeError> {
+    Scopes::from_names(names.iter().map(String::as_str))
+}

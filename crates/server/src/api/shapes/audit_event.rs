@@ -1,0 +1,104 @@
+use domain::{Actor, AuditEvent, ObjectRef, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::OwnerShape;
+use crate::keypairs::maker;
+
+/// One line of the audit log.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
+pub(crate) struct AuditEventShape {
+    /// Its identifier.
+    #[schema(example = "evt_01jx1m2q6fe8gtvdb2v3cx2xkq")]
+    id: String,
+    /// Its place in the order of changes.
+    sequence: i64,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Who did it.
+    actor: ActorShape,
+    /// From which network address, where there is one.
+    #[schema(example = "192.0.2.7")]
+    address: Option<String>,
+    /// What was done, as `object.verb`.
+    #[schema(example = "keypair.disabled")]
+    action: &'static str,
+    /// To what.
+    object: ObjectShape,
+    /// The account or environment in whose log it stands.
+    #[schema(value_type = Option<OwnerShape>)]
+    owner: Option<OwnerShape>,
+    /// The object before, without secrets; `null` for one that was made.
+    #[schema(value_type = Option<Object>)]
+    before: serde_json::Value,
+    /// The object after, without secrets; `null` for one that is gone.
+    #[schema(value_type = Option<Object>)]
+    after: serde_json::Value,
+    /// The hash of the line before it in the installation's log.
+    previous_hash: String,
+    /// Its own hash, over all of the above.
+    hash: String,
+}
+
+/// Who made a change.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Actor)]
+struct ActorShape {
+    /// `user`, `keypair` or `operator`.
+    #[serde(rename = "type")]
+    #[schema(example = "user")]
+    kind: &'static str,
+    /// Its identifier; `null` for the operator.
+    #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
+    id: Option<String>,
+    /// Its identifier, or `operator`.
+    #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
+    name: String,
+}
+
+/// What a change touched.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ChangedObject)]
+struct ObjectShape {
+    /// Its kind.
+    #[serde(rename = "type")]
+    #[schema(example = "keypair")]
+    kind: String,
+    /// Its identifier.
+    #[schema(example = "key_01jx1m2q6fe8gtvdb2v3cx2xkq")]
+    id: String,
+}
+
+impl From<&AuditEvent> for AuditEventShape {
+    fn from(event: &AuditEvent) -> Self {
+        Self {
+            id: event.stamp.event.to_string(),
+            sequence: event.sequence,
+            at: event.stamp.at,
+            actor: ActorShape::from(&event.stamp.actor),
+            address: event.stamp.address.clone(),
+            action: event.action.name(),
+            object: ObjectShape::from(&event.object),
+            owner: event.owner.as_ref().map(OwnerShape::from),
+            before: event.before.clone(),
+            after: event.after.clone(),
+            previous_hash: event.previous.to_string(),
+            hash: event.hash.to_string(),
+        }
+    }
+}
+
+impl From<&Actor> for ActorShape {
+    fn from(actor: &Actor) -> Self {
+        // A program learns who a person is by identifier only, never by e-mail address.
+        Self { kind: actor.kind(), id: actor.id(), name: maker(actor) }
+    }
+}
+
+impl From<&ObjectRef> for ObjectShape {
+    fn from(object: &ObjectRef) -> Self {
+        Self { kind: object.kind.clone(), id: object.id.clone() }
+    }
+}

@@ -1,0 +1,119 @@
+use domain::{KeySecret, Keypair, Scopes, Secret, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::OwnerShape;
+use crate::keypairs::maker;
+
+/// An API keypair, without its secrets.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Keypair)]
+pub(crate) struct KeypairShape {
+    /// The Key ID: the `client_id` at the token endpoint.
+    #[schema(example = "key_01jx1m2q6fe8gtvdb2v3cx2xkq")]
+    id: String,
+    /// Whom it belongs to, and dies with.
+    owner: OwnerShape,
+    /// What it is for.
+    #[schema(example = "Nightly export")]
+    comment: String,
+    /// What its tokens may be granted.
+    #[schema(value_type = Vec<String>, example = json!(["feedback-report:read"]))]
+    scopes: Scopes,
+    /// The administrator's switch.
+    enabled: bool,
+    /// Whether it works: `disabled` by an administrator, `expired` by itself.
+    #[schema(value_type = KeypairStatusName)]
+    status: &'static str,
+    /// When it stops by itself; `null` for never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Who made it: a user, a keypair, or `operator`.
+    #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
+    created_by: String,
+    /// When it last obtained or used a token, a few seconds late; `null` for never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+    /// What is known of its secrets, the oldest first.
+    secrets: Vec<SecretShape>,
+}
+
+/// One of a keypair's secrets: all but the secret itself.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Secret)]
+struct SecretShape {
+    /// Its number within the keypair; never given twice.
+    #[schema(example = 1)]
+    n: u32,
+    /// Its last characters, for telling secrets apart.
+    #[schema(example = "x7Qa")]
+    hint: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it stops; `null` for never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// When it last obtained a token, a few seconds late; `null` for never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+}
+
+/// Only for the document: what `status` can be.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "names the values in the OpenAPI document")]
+enum KeypairStatusName {
+    Active,
+    Disabled,
+    Expired,
+}
+
+/// A keypair with a new Key Secret: the only answer that ever shows it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeypairWithSecret {
+    #[serde(flatten)]
+    keypair: KeypairShape,
+    /// The Key Secret. It is shown this once; only its hash is kept.
+    #[schema(example = "fbs_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4cD5eF6g")]
+    secret: String,
+}
+
+impl KeypairShape {
+    /// The keypair as it is at `now`.
+    pub(crate) fn at(now: Timestamp, keypair: &Keypair) -> Self {
+        Self {
+            id: keypair.id.to_string(),
+            owner: OwnerShape::from(&keypair.owner),
+            comment: keypair.comment.to_string(),
+            scopes: keypair.scopes,
+            enabled: keypair.enabled,
+            status: keypair.status(now).name(),
+            expires_at: keypair.expires_at,
+            created_at: keypair.created_at,
+            created_by: maker(&keypair.created_by),
+            last_used_at: keypair.last_used_at,
+            secrets: keypair.secrets.iter().map(SecretShape::from).collect(),
+        }
+    }
+
+    /// The same with the secret that was just made.
+    pub(crate) fn with_secret(self, secret: &KeySecret) -> KeypairWithSecret {
+        KeypairWithSecret { keypair: self, secret: secret.reveal().to_owned() }
+    }
+}
+
+impl From<&Secret> for SecretShape {
+    fn from(secret: &Secret) -> Self {
+        Self {
+            n: secret.n,
+            hint: secret.hint.clone(),
+            created_at: secret.created_at,
+            expires_at: secret.expires_at,
+            last_used_at: secret.last_used_at,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What the API's objects look like as JSON. The command line prints the same with `--json`.
+
+mod access;
+mod account;
+mod audit_event;
+mod environment;
+mod keypair;
+mod list;
+mod owner;
+mod problem;
+mod query;
+mod report;
+
+pub(crate) use access::{AccessShape, ReachedEnvironment};
+pub(crate) use account::AccountShape;
+pub(crate) use audit_event::AuditEventShape;
+pub(crate) use environment::EnvironmentShape;
+pub(crate) use keypair::{KeypairShape, KeypairWithSecret};
+pub(crate) use list::ListShape;
+pub(crate) use owner::OwnerShape;
+pub(crate) use problem::{FieldError, Problem};
+pub(crate) use query::QueryShape;
+pub(crate) use report::{QueryStatisticsShape, ReportShape};
