@@ -8,8 +8,8 @@ use super::arguments;
 use super::ask;
 use super::failure::{About, Result};
 use super::output::{self, instant, instant_or, short};
-use super::shapes::AccountShape;
 use super::store::{Common, PART, operator};
+use crate::api::shapes::AccountShape;
 use crate::app::{App, Missing};
 
 #[derive(Debug, clap::Args)]

@@ -6,9 +6,9 @@ use storage::Slice;
 
 use super::failure::{About, Result};
 use super::output::{self, instant, instant_or, short};
-use super::shapes::EnvironmentShape;
 use super::store::{Common, PART, operator};
 use super::{account, arguments, ask};
+use crate::api::shapes::EnvironmentShape;
 use crate::app::{App, Missing};
 
 #[derive(Debug, clap::Args)]

@@ -6,9 +6,9 @@ use storage::Slice;
 
 use super::failure::{About, Failure, Result};
 use super::output::{self, instant, instant_or, short};
-use super::shapes::KeypairShape;
 use super::store::{Common, PART, operator, place};
 use super::{account, arguments, ask, environment};
+use crate::api::shapes::KeypairShape;
 use crate::app::{App, Missing};
 use crate::keypairs;
 

@@ -12,7 +12,6 @@ mod key;
 mod logs;
 mod output;
 mod serve;
-mod shapes;
 mod signing_key;
 mod store;
 mod user;

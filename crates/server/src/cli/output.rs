@@ -6,6 +6,7 @@ use domain::Timestamp;
 use serde::Serialize;
 
 use super::failure::{Failure, Result};
+use crate::api::shapes::ListShape;
 
 /// Prints a line. A reader that has heard enough is no failure.
 pub(super) fn line(text: impl std::fmt::Display) -> Result<()> {
@@ -37,13 +38,6 @@ fn written(outcome: io::Result<()>) -> Result<()> {
     }
 }
 
-/// A whole list, in the shape of the API's.
-#[derive(Serialize)]
-struct List<T> {
-    items: Vec<T>,
-    next_cursor: Option<String>,
-}
-
 /// Prints a list as JSON, each item in its `shape`, or as a table with a `row` for each.
 pub(super) fn list<'a, T, S: Serialize, const N: usize>(
     as_json: bool,
@@ -54,7 +48,7 @@ pub(super) fn list<'a, T, S: Serialize, const N: usize>(
     row: impl Fn(&'a T) -> [String; N],
 ) -> Result<()> {
     if as_json {
-        return json(&List { items: items.iter().map(shape).collect(), next_cursor: None });
+        return json(&ListShape { items: items.iter().map(shape).collect(), next_cursor: None });
     }
     if items.is_empty() {
         return line(none);

@@ -1,12 +1,12 @@
 //! `feedback user …`
 
 use clap::Subcommand;
-use domain::{Email, Grant, Role, new_id};
+use domain::{Email, Grant, Owner, Role, Timestamp, new_id};
+use serde::Serialize;
 use storage::Slice;
 
 use super::failure::{About, Failure, Result};
 use super::output::{self, instant, short};
-use super::shapes::UserShape;
 use super::store::{Common, PART, operator, place};
 use super::{arguments, ask};
 use crate::app::{App, Missing};
@@ -79,6 +79,33 @@ enum Act {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// A user, with the roles held on open accounts and environments.
+#[derive(Debug, Serialize)]
+struct UserShape {
+    id: String,
+    email: String,
+    created_at: Timestamp,
+    roles: Vec<RoleShape>,
+}
+
+/// A role, and where it is held.
+#[derive(Debug, Serialize)]
+struct RoleShape {
+    on: Owner,
+    role: Role,
+}
+
+impl UserShape {
+    fn new(user: &domain::User, grants: &[Grant]) -> Self {
+        Self {
+            id: user.id.to_string(),
+            email: user.email.to_string(),
+            created_at: user.created_at,
+            roles: grants.iter().map(|grant| RoleShape { on: grant.on, role: grant.role }).collect(),
+        }
+    }
 }
 
 impl User {

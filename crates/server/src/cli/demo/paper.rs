@@ -8,7 +8,7 @@ use super::client::Answer;
 use crate::cli::failure::Result;
 use crate::cli::output::line;
 
-/// How much is shown of a text, and of a list.
+/// How much is shown of a token, and of a list.
 const TEXT: usize = 70;
 const ITEMS: usize = 3;
 
@@ -19,7 +19,7 @@ pub(super) fn heading(text: &str) -> Result<()> {
 
 /// Prose.
 pub(super) fn prose(text: &str) -> Result<()> {
-    text.lines().try_for_each(|text| line(format!("# {text}")))
+    text.lines().try_for_each(|text| line(format!("# {text}").trim_end()))
 }
 
 /// A command, as it is pasted.
@@ -39,7 +39,7 @@ pub(super) fn answer(answer: &Answer) -> Result<()> {
 
 fn cut(value: &Value) -> Value {
     match value {
-        Value::String(text) if text.chars().count() > TEXT => {
+        Value::String(text) if !text.contains(' ') && text.chars().count() > TEXT => {
             Value::String(text.chars().take(TEXT / 2).chain(['…']).collect())
         }
         Value::Array(items) => {
