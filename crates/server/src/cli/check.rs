@@ -87,3 +87,61 @@ impl Chain {
         fault
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{Action, Actor, AuditEvent, ObjectRef, Stamp, Timestamp, new_id};
+    use serde_json::Value;
+
+    use crate::system::SystemEntropy;
+
+    fn log(lines: i64) -> Vec<AuditEvent> {
+        let mut log: Vec<AuditEvent> = Vec::new();
+        for sequence in 1..=lines {
+            let mut event = AuditEvent {
+                sequence,
+                stamp: Stamp {
+                    event: new_id(Timestamp::UNIX_EPOCH, &SystemEntropy),
+                    at: Timestamp::UNIX_EPOCH,
+                    actor: Actor::Operator,
+                    address: None,
+                },
+                action: Action::AccountCreated,
+                object: ObjectRef::new("account", sequence),
+                owner: None,
+                before: Value::Null,
+                after: Value::Null,
+                previous: log.last().map_or_else(ChainHash::default, |event| event.hash),
+                hash: ChainHash::default(),
+            };
+            event.hash = event.expected_hash();
+            log.push(event);
+        }
+        log
+    }
+
+    fn faults(log: &[AuditEvent]) -> Vec<String> {
+        let mut chain = Chain::default();
+        log.iter().filter_map(|event| chain.fault(event)).collect()
+    }
+
+    #[test]
+    fn a_whole_log_has_no_fault() {
+        assert!(faults(&log(5)).is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_gone_changed_or_made_up_is_named() {
+        let mut gone = log(5);
+        gone.remove(2);
+        assert!(faults(&gone).concat().contains("line 4 follows line 2"));
+        let mut changed = log(5);
+        changed[2].stamp.actor = Actor::Keypair(new_id(Timestamp::UNIX_EPOCH, &SystemEntropy));
+        assert!(faults(&changed).concat().contains("line 3 was changed"));
+        changed[2].hash = changed[2].expected_hash();
+        assert!(faults(&changed).concat().contains("line 4 does not continue"));
+        let beheaded = log(5).split_off(1);
+        assert!(faults(&beheaded).concat().contains("line 2 follows line 0"));
+    }
+}

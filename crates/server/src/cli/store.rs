@@ -9,17 +9,20 @@ use super::logs;
 use crate::app::{App, Author, Missing};
 use crate::config::{Config, Flags};
 
+/// Under what `--help` lists them.
+const HEADING: &str = "Options of every command";
+
 /// The arguments of every command on the store.
 #[derive(Debug, clap::Args)]
 pub(super) struct Common {
     /// The data folder [default: ./feedback-data]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, help_heading = HEADING)]
     data: Option<PathBuf>,
     /// The settings file; feedback.toml in the current folder if there is one
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, help_heading = HEADING)]
     config: Option<PathBuf>,
     /// Print one JSON object, with the names used in the API
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub(super) json: bool,
 }
 

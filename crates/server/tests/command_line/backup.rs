@@ -73,3 +73,25 @@ fn a_lost_master_key_is_not_replaced() {
     assert!(operator.refusal(&["account", "list"]).contains("master.key"));
     assert!(!path.exists());
 }
+
+#[test]
+fn a_rewritten_audit_log_is_noticed() {
+    let operator = Operator::new();
+    operator.account("Acme");
+    let path = operator.data().join("feedback.db");
+    let mut store = std::fs::read(&path).unwrap();
+    let said = br#""name":"Acme""#;
+    let places: Vec<_> = (0..store.len() - said.len()).filter(|at| store[*at..].starts_with(said)).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        store[at + 8..at + 12].copy_from_slice(b"Evil");
+    }
+    std::fs::write(&path, store).unwrap();
+    let checked = operator.run(&["check", "--json"]);
+    assert_eq!(checked.status.code(), Some(1));
+    let checked: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(checked["ok"], false);
+    assert!(checked["faults"][0].as_str().unwrap().contains("was changed after it was written"), "{checked}");
+    let told = operator.run(&["check"]);
+    assert!(stdout(&told).starts_with("audit log: line 2 "), "{}", stdout(&told));
+}
