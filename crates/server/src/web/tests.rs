@@ -1,0 +1,1 @@
+//! The whole Web UI, called in-process.
