@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::failure::PageError;
+use crate::crypto::sha256;
 
 struct Asset {
     path: String,
@@ -19,7 +19,7 @@ struct Asset {
 impl Asset {
     fn new(name: &str, extension: &str, media_type: &'static str, content: &'static [u8]) -> Self {
         let hash: String =
-            digest(&SHA256, content).as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            sha256(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self {
             path: format!("/static/{name}.{hash}.{extension}"),
             etag: format!("\"{hash}\""),

@@ -40,7 +40,6 @@ pub(super) struct Tick {
 /// A mark below.
 pub(super) struct Below {
     pub(super) x: String,
-    pub(super) anchor: &'static str,
     pub(super) text: String,
 }
 
@@ -131,7 +130,6 @@ pub(super) fn over_time(period: Period, points: &[Point]) -> Chart {
     let every = slots.len().div_ceil(MOST_LABELS).max(1);
     let below = |(i, slot): (usize, &Slot)| Below {
         x: fixed(centre(i)),
-        anchor: "middle",
         text: short_day(slot.from),
     };
     let (unit, unit_title, heading) = if weekly {

@@ -36,3 +36,8 @@ pub(super) async fn show(
     let shell = Shell { user, place: None, accounts, notice: shell::notice(uri.query()) };
     page(StatusCode::OK, &WelcomePage { shell })
 }
+
+/// Any address that nothing else serves.
+pub(super) async fn nothing() -> PageError {
+    PageError::NotFound
+}

@@ -33,3 +33,4 @@ mod when;
 mod tests;
 
 pub(crate) use routes::router;
+pub(crate) use set_up::make_link as make_set_up_link;

@@ -36,6 +36,7 @@ pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
         .route("/environments/{owner}/queries/{query}/close", post(query::close))
         .merge(administration("/accounts/{owner}/administration"))
         .merge(administration("/environments/{owner}/administration"))
+        .fallback(home::nothing)
         .layer(Extension(Arc::new(Throttle::new())))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CsrfLayer::new())

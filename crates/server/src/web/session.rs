@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
@@ -17,6 +16,7 @@ use storage::{Session, StorageError, TokenHash};
 use super::failure::PageError;
 use crate::app::{App, Author};
 use crate::client_address::client_address;
+use crate::crypto::sha256;
 
 const COOKIE: &str = "__Host-session";
 const LASTS: SignedDuration = SignedDuration::from_hours(12);
@@ -114,7 +114,5 @@ pub(super) fn new_token(app: &App) -> String {
 
 /// What the store has of a token.
 pub(super) fn hash(token: &str) -> TokenHash {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-    hash
+    sha256(token.as_bytes())
 }

@@ -26,6 +26,13 @@ struct SetUpPage {
     password: Field,
 }
 
+/// A new set-up link in place of any before it; none once there is a user.
+pub(crate) async fn make_link(app: &App) -> Result<Option<String>, StorageError> {
+    let token = session::new_token(app);
+    let needed = app.store.put_setup_link(&session::hash(&token)).await?;
+    Ok(needed.then(|| format!("{}/set-up/{token}", app.config.issuer())))
+}
+
 /// `GET /set-up/{token}`
 pub(super) async fn show(State(app): State<Arc<App>>, Path(token): Path<String>) -> Result<Response, PageError> {
     if !app.store.setup_link_is_valid(&session::hash(&token)).await? {

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use domain::Timestamp;
 use quick_cache::sync::Cache;
+
+use crate::crypto::sha256;
 
 const WINDOW_SECONDS: i64 = 15 * 60;
 const FAILURES_PER_PERSON: u32 = 8;
@@ -72,9 +73,7 @@ fn limits(email: &str, address: Option<IpAddr>) -> [([u8; 32], u32); 2] {
 }
 
 fn key(parts: &[&str]) -> [u8; 32] {
-    let mut key = [0; 32];
-    key.copy_from_slice(digest(&SHA256, parts.join("\n").as_bytes()).as_ref());
-    key
+    sha256(parts.join("\n").as_bytes())
 }
 
 #[cfg(test)]
