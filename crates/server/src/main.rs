@@ -16,6 +16,7 @@ mod router;
 mod serve;
 mod signing;
 mod system;
+mod web;
 
 fn main() -> std::process::ExitCode {
     cli::main()
