@@ -72,7 +72,10 @@ struct NewPage {
 }
 
 /// `GET /accounts/{acc}/environments/new`
-pub(super) async fn new_environment(State(app): State<Arc<App>>, admin: Admin) -> Result<Response, PageError> {
+pub(super) async fn new_environment(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+) -> Result<Response, PageError> {
     let shell = admin.shell(&app, "overview").await?;
     page(StatusCode::OK, &NewPage { shell, base: admin.base(), name: Field::default() })
 }

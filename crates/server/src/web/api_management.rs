@@ -91,9 +91,8 @@ impl Made {
     ) -> Self {
         let issuer = app.config.issuer();
         let (id, secret) = (keypair.id, secret.reveal());
-        let request = format!(
-            "{issuer}/oauth2/token \\\n  -u '{id}:{secret}' \\\n  -d grant_type=client_credentials"
-        );
+        let request =
+            format!("{issuer}/oauth2/token \\\n  -u '{id}:{secret}' \\\n  -d grant_type=client_credentials");
         Self {
             title,
             key_id: id.to_string(),

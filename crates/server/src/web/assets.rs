@@ -18,8 +18,7 @@ struct Asset {
 
 impl Asset {
     fn new(name: &str, extension: &str, media_type: &'static str, content: &'static [u8]) -> Self {
-        let hash: String =
-            sha256(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash: String = sha256(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self {
             path: format!("/static/{name}.{hash}.{extension}"),
             etag: format!("\"{hash}\""),
@@ -56,11 +55,10 @@ pub(crate) fn icon() -> &'static str {
 /// `GET /static/{name}`
 pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, PageError> {
     let path = format!("/static/{name}");
-    let asset = [&*CSS, &*JS, &*ICON].into_iter().find(|asset| asset.path == path).ok_or(PageError::NotFound)?;
-    let caching = [
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-        (header::ETAG, asset.etag.as_str()),
-    ];
+    let asset =
+        [&*CSS, &*JS, &*ICON].into_iter().find(|asset| asset.path == path).ok_or(PageError::NotFound)?;
+    let caching =
+        [(header::CACHE_CONTROL, "public, max-age=31536000, immutable"), (header::ETAG, asset.etag.as_str())];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == asset.etag.as_bytes()) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }

@@ -101,7 +101,7 @@ pub(super) fn over_time(period: Period, points: &[Point]) -> Chart {
     let centre = |i: usize| width * (i as f64 + 0.5);
     let score_y = |average: f64| BOTTOM - height(average - 1.0, INTERVALS as f64);
     let bar = |(i, slot): (usize, &Slot)| {
-        let high = height(slot.scores.responses() as f64, (step * INTERVALS) as f64);
+        let high = height(slot.scores.responses() as f64, step.saturating_mul(INTERVALS) as f64);
         Bar {
             text: spoken(slot),
             hit_x: fixed(width * i as f64),
@@ -128,22 +128,16 @@ pub(super) fn over_time(period: Period, points: &[Point]) -> Chart {
     let grid = |i: u64| BOTTOM - height(i as f64, INTERVALS as f64);
     let tick = |i: u64, text: String| Tick { y: grid(i), text_y: grid(i) + 4.0, text };
     let every = slots.len().div_ceil(MOST_LABELS).max(1);
-    let below = |(i, slot): (usize, &Slot)| Below {
-        x: fixed(centre(i)),
-        text: short_day(slot.from),
-    };
-    let (unit, unit_title, heading) = if weekly {
-        ("week", "Week", "Responses per week")
-    } else {
-        ("day", "Day", "Responses per day")
-    };
+    let below = |(i, slot): (usize, &Slot)| Below { x: fixed(centre(i)), text: short_day(slot.from) };
+    let (unit, unit_title, heading) =
+        if weekly { ("week", "Week", "Responses per week") } else { ("day", "Day", "Responses per day") };
     Chart {
         heading,
         title: format!("{heading}, {} to {}", long_day(period.from()), long_day(period.to())),
         description: described(&slots, unit),
         unit,
         unit_title,
-        left: (0..=INTERVALS).map(|i| tick(i, grouped(i * step))).collect(),
+        left: (0..=INTERVALS).map(|i| tick(i, grouped(step.saturating_mul(i)))).collect(),
         right: (0..=INTERVALS).map(|i| tick(i, (i + 1).to_string())).collect(),
         bottom: slots.iter().enumerate().step_by(every).map(below).collect(),
         bars: slots.iter().enumerate().map(bar).collect(),
@@ -183,13 +177,12 @@ fn step_for(most: u64) -> u64 {
     let mut magnitude: u64 = 1;
     loop {
         for digit in [10, 15, 20, 25, 30, 40, 50, 60, 80] {
-            let step = digit * magnitude;
+            let Some(step) = magnitude.checked_mul(digit) else { return least };
             if step.is_multiple_of(10) && step / 10 >= least {
                 return step / 10;
             }
         }
-        let Some(next) = magnitude.checked_mul(10) else { return least };
-        magnitude = next;
+        magnitude = magnitude.saturating_mul(10);
     }
 }
 
@@ -264,7 +257,9 @@ mod tests {
 
     #[test]
     fn steps_are_round_and_hold_the_most() {
-        for (most, step) in [(0, 1), (1, 1), (4, 1), (5, 2), (13, 4), (40, 10), (41, 15), (1000, 250), (1001, 300)] {
+        for (most, step) in
+            [(0, 1), (1, 1), (4, 1), (5, 2), (13, 4), (40, 10), (41, 15), (1000, 250), (1001, 300)]
+        {
             assert_eq!(step_for(most), step, "{most}");
         }
         assert!(step_for(u64::MAX) > 0);

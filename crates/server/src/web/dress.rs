@@ -53,7 +53,9 @@ pub(super) async fn dress(State(app): State<Arc<App>>, request: Request, next: N
 /// An unsafe request that names neither where it comes from nor how: no browser that people still use sends one.
 fn may_be_forged(request: &Request) -> bool {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    !safe && !request.headers().contains_key("sec-fetch-site") && !request.headers().contains_key(header::ORIGIN)
+    !safe
+        && !request.headers().contains_key("sec-fetch-site")
+        && !request.headers().contains_key(header::ORIGIN)
 }
 
 fn with_page(mut response: Response, request_id: String) -> Response {

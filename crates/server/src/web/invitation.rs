@@ -31,7 +31,10 @@ struct InvitationPage {
 }
 
 /// `GET /invitations/{token}`
-pub(super) async fn show(State(app): State<Arc<App>>, Path(token): Path<String>) -> Result<Response, PageError> {
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(token): Path<String>,
+) -> Result<Response, PageError> {
     let invitation = load(&app, &token).await?;
     page(StatusCode::OK, &view(&app, token, &invitation, Field::default()).await?)
 }

@@ -40,7 +40,8 @@ pub(super) struct ScopeChoice {
 
 /// A checkbox for each scope that a keypair of `owner` can have.
 pub(super) fn scope_choices(owner: &Owner, checked: impl Fn(Scope) -> bool) -> Vec<ScopeChoice> {
-    let choice = |scope: Scope| ScopeChoice { name: scope.name(), help: scope.allows(), checked: checked(scope) };
+    let choice =
+        |scope: Scope| ScopeChoice { name: scope.name(), help: scope.allows(), checked: checked(scope) };
     Scopes::available_to(owner).iter().map(choice).collect()
 }
 
@@ -88,7 +89,10 @@ pub(super) async fn create(
         }
         Err(KeypairError::Refused(KeypairRefusal::ExpiryInThePast)) => {
             expires.error = Some("The day must lie in the future.".to_owned());
-            page(StatusCode::UNPROCESSABLE_ENTITY, &view(&app, &admin, comment, choices, None, expires).await?)
+            page(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &view(&app, &admin, comment, choices, None, expires).await?,
+            )
         }
         Err(error) => Err(refused(error)),
     }

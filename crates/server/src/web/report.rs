@@ -62,9 +62,7 @@ pub(super) fn period(asked: &Asked, now: Timestamp) -> (Period, PeriodView) {
 }
 
 fn read(asked: &Asked, today: Date) -> Result<Period, String> {
-    let date = |text: &str| {
-        text.parse::<Date>().map_err(|_| "Write days as in 2026-01-31.".to_owned())
-    };
+    let date = |text: &str| text.parse::<Date>().map_err(|_| "Write days as in 2026-01-31.".to_owned());
     match (&asked.days, &asked.from, &asked.to) {
         (None, None, None) => Ok(Period::ending(today, DEFAULT)),
         (Some(days), None, None) => match days.parse::<u16>() {
@@ -78,8 +76,7 @@ fn read(asked: &Asked, today: Date) -> Result<Period, String> {
             if from > to {
                 return Err("The first day must not come after the last.".to_owned());
             }
-            Period::new(from, to)
-                .map_err(|_| format!("A report spans at most {} days.", domain::MAX_DAYS))
+            Period::new(from, to).map_err(|_| format!("A report spans at most {} days.", domain::MAX_DAYS))
         }
         _ => Err("Give both the first and the last day.".to_owned()),
     }
@@ -171,7 +168,8 @@ fn tiles(now: &Point, before: &Point) -> Vec<Tile> {
                 let difference = now - before;
                 change(difference, format!("{:.2}", difference.abs()))
             }),
-            against: average(before).map_or_else(|| "none before".to_owned(), |before| format!("from {before}")),
+            against: average(before)
+                .map_or_else(|| "none before".to_owned(), |before| format!("from {before}")),
         },
     ]
 }
@@ -181,7 +179,11 @@ fn relative_change(now: u64, before: u64) -> Option<Change> {
         return (now == 0).then(|| change(0.0, "0 %".to_owned()));
     }
     let percent = (now as f64 - before as f64) * 100.0 / before as f64;
-    let text = if percent.abs() < 10.0 { format!("{:.1} %", percent.abs()) } else { format!("{:.0} %", percent.abs()) };
+    let text = if percent.abs() < 10.0 {
+        format!("{:.1} %", percent.abs())
+    } else {
+        format!("{:.0} %", percent.abs())
+    };
     Some(change(percent, text))
 }
 
@@ -198,7 +200,11 @@ fn split(all: u64, spontaneous: u64) -> Split {
     let query = all.saturating_sub(spontaneous);
     let percent = query as f64 * 100.0 / all.max(1) as f64;
     Split {
-        text: format!("{} answers to queries, {} spontaneous responses", grouped(query), grouped(spontaneous)),
+        text: format!(
+            "{} answers to queries, {} spontaneous responses",
+            grouped(query),
+            grouped(spontaneous)
+        ),
         query: grouped(query),
         query_percent: format!("{percent:.2}"),
         query_rounded: percent.round() as u64,

@@ -9,8 +9,8 @@ use tower_http::csrf::CsrfLayer;
 
 use super::throttle::Throttle;
 use super::{
-    account, api_management, assets, audit_log, dress, environment, home, invitation, keypair_edit, keypair_new,
-    keypair_remove, keypair_rotate, queries, query, set_up, settings, sign_in, users,
+    account, api_management, assets, audit_log, dress, environment, home, invitation, keypair_edit,
+    keypair_new, keypair_remove, keypair_rotate, queries, query, set_up, settings, sign_in, users,
 };
 use crate::app::App;
 
@@ -64,4 +64,6 @@ fn administration(base: &str) -> Router<Arc<App>> {
         .route(&at("/settings"), get(settings::show))
         .route(&at("/settings/rename"), post(settings::rename))
         .route(&at("/settings/close"), post(settings::close))
+        // What is not there for somebody is not there by any method.
+        .method_not_allowed_fallback(home::nothing)
 }

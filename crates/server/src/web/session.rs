@@ -72,8 +72,12 @@ impl FromRequestParts<Arc<App>> for From {
 pub(super) async fn begin(app: &App, user: UserId, to: &str) -> Result<Response, PageError> {
     let token = new_token(app);
     let now = app.clock.now();
-    let session =
-        Session { token: hash(&token), user, created_at: now, expires_at: now.saturating_add(LASTS).unwrap_or(now) };
+    let session = Session {
+        token: hash(&token),
+        user,
+        created_at: now,
+        expires_at: now.saturating_add(LASTS).unwrap_or(now),
+    };
     app.store.create_session(&session).await?;
     Ok(leading_to(to, &format!("{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax")))
 }

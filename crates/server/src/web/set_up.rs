@@ -9,8 +9,8 @@ use axum::response::Response;
 use domain::{Account, Actor, Email, Name, Owner, State as Condition, User, new_id};
 use storage::StorageError;
 
-use super::dress::page;
 use super::door::base;
+use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::session::{self, From};
@@ -34,7 +34,10 @@ pub(crate) async fn make_link(app: &App) -> Result<Option<String>, StorageError>
 }
 
 /// `GET /set-up/{token}`
-pub(super) async fn show(State(app): State<Arc<App>>, Path(token): Path<String>) -> Result<Response, PageError> {
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(token): Path<String>,
+) -> Result<Response, PageError> {
     if !app.store.setup_link_is_valid(&session::hash(&token)).await? {
         return Err(PageError::DeadLink);
     }
@@ -74,13 +77,8 @@ pub(super) async fn set_up(
     };
     let hash = app.passwords.hash(&password, &*app.entropy).await;
     let now = app.clock.now();
-    let account = Account {
-        id: new_id(now, &*app.entropy),
-        name,
-        state: Condition::Open,
-        version: 1,
-        created_at: now,
-    };
+    let account =
+        Account { id: new_id(now, &*app.entropy), name, state: Condition::Open, version: 1, created_at: now };
     let user = User { id: new_id(now, &*app.entropy), email, created_at: now };
     let author = Author { actor: Actor::User(user.id, user.email.to_string()), address };
     match app.store.set_up(&app.stamp(&author, now), &link, &account, &user, &hash).await {

@@ -81,7 +81,9 @@ pub(super) async fn accounts(
                 Some(account) if account.environments.iter().any(|entry| entry.id == id) => {}
                 Some(account) => account.environments.push(entry(environment, here)),
                 None => {
-                    let Some(account) = found(app.store.account(environment.account).await)? else { continue };
+                    let Some(account) = found(app.store.account(environment.account).await)? else {
+                        continue;
+                    };
                     entries.push(AccountEntry {
                         id: account.id,
                         name: account.name.to_string(),
@@ -93,7 +95,7 @@ pub(super) async fn accounts(
             }
         }
     }
-    entries.sort_by(|a, b| a.name.to_lowercase().cmp(&b.name.to_lowercase()));
+    entries.sort_by_key(|entry| entry.name.to_lowercase());
     Ok(entries)
 }
 

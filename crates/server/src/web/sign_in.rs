@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn sign_in_leads_to_our_own_pages_only() {
         assert_eq!(safe("/accounts/acc_1?done=saved"), "/accounts/acc_1?done=saved");
-        for elsewhere in ["", "https://example.com", "//example.com", "/\\example.com", "/a\r\nb", "accounts"] {
+        for elsewhere in ["", "https://example.com", "//example.com", "/\\example.com", "/a\r\nb", "accounts"]
+        {
             assert_eq!(safe(elsewhere), "/", "{elsewhere}");
         }
     }

@@ -1,1 +1,0 @@
-//! The whole Web UI, called in-process.
