@@ -16,6 +16,7 @@ mod keypair_edit;
 mod keypair_new;
 mod keypair_remove;
 mod keypair_rotate;
+mod profile;
 mod queries;
 mod query;
 mod report;

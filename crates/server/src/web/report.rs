@@ -179,10 +179,10 @@ fn relative_change(now: u64, before: u64) -> Option<Change> {
         return (now == 0).then(|| change(0.0, "0 %".to_owned()));
     }
     let percent = (now as f64 - before as f64) * 100.0 / before as f64;
-    let text = if percent.abs() < 10.0 {
-        format!("{:.1} %", percent.abs())
-    } else {
-        format!("{:.0} %", percent.abs())
+    let text = match percent.abs() {
+        less if less < 0.05 => return Some(change(0.0, "0 %".to_owned())),
+        small if small < 9.95 => format!("{small:.1} %"),
+        large => format!("{large:.0} %"),
     };
     Some(change(percent, text))
 }

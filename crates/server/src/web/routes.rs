@@ -10,7 +10,7 @@ use tower_http::csrf::CsrfLayer;
 use super::throttle::Throttle;
 use super::{
     account, api_management, assets, audit_log, dress, environment, home, invitation, keypair_edit,
-    keypair_new, keypair_remove, keypair_rotate, queries, query, set_up, settings, sign_in, users,
+    keypair_new, keypair_remove, keypair_rotate, profile, queries, query, set_up, settings, sign_in, users,
 };
 use crate::app::App;
 
@@ -24,6 +24,8 @@ pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
         .route("/static/{name}", get(assets::serve))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/your-account", get(profile::show))
+        .route("/your-account/password", post(profile::change_password))
         .route("/set-up/{token}", get(set_up::show).post(set_up::set_up))
         .route("/invitations/{token}", get(invitation::show).post(invitation::accept))
         .route("/accounts/{owner}", get(account::show))

@@ -19,6 +19,15 @@ pub(super) struct Shell {
 }
 
 impl Shell {
+    /// Where the person is, as the switcher shows it.
+    pub(super) fn here(&self) -> String {
+        match &self.place {
+            Some(Here { name, account: Some(account), .. }) => format!("{account}/{name}"),
+            Some(Here { name, account: None, .. }) => name.clone(),
+            None => "Choose an environment".to_owned(),
+        }
+    }
+
     /// What stands for the person in the smallest place.
     pub(super) fn initial(&self) -> String {
         self.user.chars().take(1).collect()
@@ -118,7 +127,7 @@ fn found<T>(result: Result<T, StorageError>) -> Result<Option<T>, PageError> {
     }
 }
 
-const NOTICES: [(&str, &str); 16] = [
+const NOTICES: [(&str, &str); 17] = [
     ("saved", "Saved."),
     ("keypair-disabled", "The keypair is disabled. Its tokens stopped working."),
     ("keypair-enabled", "The keypair is enabled. Clients need new tokens; those from before stay dead."),
@@ -134,6 +143,7 @@ const NOTICES: [(&str, &str); 16] = [
     ("environment-closed", "The environment is closed."),
     ("account-closed", "The account is closed."),
     ("renamed", "The name was changed."),
+    ("password-changed", "Your password was changed. You are signed out everywhere else."),
     ("welcome", "Welcome to Feedback."),
 ];
 

@@ -151,3 +151,26 @@ async fn the_last_administrator_stays_and_a_demoted_one_is_out_at_once() {
     let answer = house.post(&format!("{users}/{stranger}/role"), &cookie, &[("role", "reader")]).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND, "a role is given by invitation");
 }
+
+#[tokio::test]
+async fn another_password_ends_every_other_session() {
+    let house = House::new().await;
+    house.person("admin@example.com", &[(house.account(), Role::Administrator)]).await;
+    let fields = |password| [("email", "admin@example.com"), ("password", password)];
+    let here = house.post("/sign-in", "", &fields(PASSWORD)).await.cookie();
+    let there = house.post("/sign-in", "", &fields(PASSWORD)).await.cookie();
+    let change = "/your-account/password";
+    for (current, new) in [("wrong", "seven quiet herons"), (PASSWORD, "short")] {
+        let answer = house.post(change, &here, &[("current", current), ("new", new)]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let answer = house.post(change, &here, &[("current", PASSWORD), ("new", "seven quiet herons")]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(house.get("/your-account", &answer.cookie()).await.status, StatusCode::OK);
+    for ended in [here, there] {
+        assert_eq!(house.get("/your-account", &ended).await.status, StatusCode::SEE_OTHER);
+    }
+    let old = house.post("/sign-in", "", &fields(PASSWORD)).await;
+    assert_eq!(old.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(house.post("/sign-in", "", &fields("seven quiet herons")).await.status, StatusCode::SEE_OTHER);
+}
