@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { ApiManagement, apiManagementPath } from '../api-management.mjs';
+import { openBrowser, Visitor } from '../browser.mjs';
+import { api, askForToken, assertDead, assertInvalidClient, assertWorks, tokenFor } from '../program.mjs';
+import { Product } from '../product.mjs';
+
+const REPORT = 'feedback-report:read';
+const QUERIES = 'feedback-queries:create';
+
+test('the life of a keypair, for everybody who may manage it', async (t) => {
+  const product = await Product.start(t);
+  const browser = await openBrowser(t);
+  const account = await product.account('Acme');
+  const environment = await product.environment(account, 'Production');
+  await product.user('admin@example.com', 'administrator', account);
+  await product.user('operations@example.com', 'administrator', environment);
+
+  const administrators = [
+    ['the account’s administrator, for the account', 'admin@example.com', account],
+    ['the account’s administrator, for its environment', 'admin@example.com', environment],
+    ['the environment’s own administrator', 'operations@example.com', environment],
+  ];
+  for (const [who, email, owner] of administrators) {
+    for (const javaScriptEnabled of [true, false]) {
+      await t.test(`${who}${javaScriptEnabled ? '' : ', without JavaScript'}`, async (t) => {
+        const visitor = await Visitor.arrive(t, browser, product, { javaScriptEnabled });
+        await visitor.signIn(email);
+        await live(product, new ApiManagement(visitor, owner), owner, environment, javaScriptEnabled);
+      });
+    }
+  }
+
+  async function live(product, management, owner, environment, javaScriptEnabled) {
+    const { page, visitor } = management;
+    await management.open();
+    await page.getByRole('link', { name: 'API management', exact: true }).first().click();
+    assert.equal(new URL(page.url()).pathname, apiManagementPath(owner));
+
+    const comment = `Nightly export <b>for</b> "BI" & ${owner.id}`;
+    const keypair = await management.create({ comment, scopes: [REPORT, QUERIES] });
+    if (javaScriptEnabled) {
+      const copies = await management.copyEverything();
+      assert.ok(copies.includes(keypair.id), `${copies}`);
+      assert.ok(copies.includes(keypair.secret));
+      const curl = copies.find((copy) => copy.startsWith('curl '));
+      assert.ok(curl, `no curl among ${copies.length} copies`);
+      const { stdout } = await promisify(execFile)('bash', ['-c', curl]);
+      await assertWorks(product, JSON.parse(stdout).access_token);
+    }
+    // Shown once: neither a reload nor the list shows it again.
+    const shownAt = page.url();
+    await management.open();
+    assert.ok(!(await page.content()).includes(keypair.secret));
+    await page.goto(shownAt);
+    assert.ok(!(await page.content()).includes(keypair.secret));
+    await management.open();
+    // Markup in a comment is text.
+    await management.row(keypair).getByText(comment).first().waitFor();
+    assert.equal(await page.locator('b', { hasText: 'for' }).count(), 0);
+
+    // Token, and data.
+    const { status, body } = await askForToken(product, keypair);
+    assert.equal(status, 200);
+    assert.deepEqual(body.scope.split(' ').sort(), [REPORT, QUERIES].sort());
+    const token = body.access_token;
+    const access = await assertWorks(product, token);
+    assert.equal(access.owner.id, owner.id);
+    const path = `/v1/environments/${environment.id}`;
+    const report = `${path}/reports/overview?from=2026-01-01&to=2026-01-31`;
+    assert.equal((await api(product, token, report)).status, 200);
+
+    await management.disable(keypair);
+    await assertDead(product, token);
+    await assertInvalidClient(product, keypair);
+
+    await management.enable(keypair);
+    await assertDead(product, token);
+    const renewed = await tokenFor(product, keypair);
+    await assertWorks(product, renewed);
+
+    await management.edit(keypair, { comment: 'Only queries now', scopes: [QUERIES] });
+    await management.open();
+    await management.row(keypair).getByText('Only queries now').first().waitFor();
+    const lost = await api(product, renewed, report);
+    assert.equal(lost.status, 403, lost.text);
+    assert.match(lost.headers.get('www-authenticate'), /insufficient_scope/);
+    assert.equal((await api(product, renewed, `${path}/queries`)).status, 200);
+
+    await management.press(keypair, 'Rotate');
+    const another = await rotated(management, keypair);
+    await assertWorks(product, renewed);
+    await assertWorks(product, await tokenFor(product, another));
+
+    await management.startRemoving(keypair);
+    await page.getByRole('textbox').last().fill('nonsense');
+    const removal = management.button('Remove').last();
+    if (await removal.isEnabled()) await removal.click();
+    await tokenFor(product, another);
+    await management.remove(keypair);
+    await assertDead(product, renewed);
+    await assertInvalidClient(product, keypair);
+    await assertInvalidClient(product, another);
+    await visitor.assertNoOverflow();
+  }
+
+  /** Rotating may ask first. */
+  async function rotated(management, keypair) {
+    const asked = management.button('Rotate').last();
+    const shown = management.page.getByText(/\bfbs_/).first();
+    await asked.or(shown).first().waitFor();
+    if (!(await shown.isVisible())) await asked.click();
+    const again = await management.readOnce();
+    assert.notEqual(again.secret, keypair.secret);
+    return { ...again, id: keypair.id };
+  }
+});
