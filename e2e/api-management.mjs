@@ -1,9 +1,6 @@
 // The page Administration → Access management → API management, used as a person uses it: by roles and names.
 import assert from 'node:assert/strict';
 
-const KEY_ID = /\bkey_[0-9a-z]{26}\b/;
-const KEY_SECRET = /\bfbs_[0-9A-Za-z]{49}\b/;
-
 export const apiManagementPath = ({ id }) =>
   `/${id.startsWith('acc_') ? 'accounts' : 'environments'}/${id}/administration/access-management/api-management`;
 
@@ -19,13 +16,17 @@ export class ApiManagement {
     return this;
   }
 
-  /** What a person calls a button may be one, or a link that leads to the next step. */
   button(name, within = this.page) {
     return within.getByRole('button', { name, exact: true });
   }
 
   row(keypair) {
     return this.page.getByRole('row').filter({ hasText: keypair.id });
+  }
+
+  /** The dialog with what is shown once. */
+  get once() {
+    return this.page.getByRole('dialog');
   }
 
   async press(keypair, name) {
@@ -35,7 +36,7 @@ export class ApiManagement {
 
   async assertStatus(keypair, status) {
     await this.open();
-    await this.row(keypair).getByText(status, { exact: true }).waitFor();
+    await this.row(keypair).getByText(new RegExp(`^${status}$`, 'i')).waitFor();
   }
 
   async assertAbsent(keypair) {
@@ -43,55 +44,66 @@ export class ApiManagement {
     assert.equal(await this.row(keypair).count(), 0);
   }
 
-  async startCreating({ comment, scopes }) {
-    await this.open();
-    await this.button('Create API keypair').first().click();
-    await this.page.getByLabel('Comment', { exact: true }).fill(comment);
-    await this.choose(scopes);
-  }
-
   async choose(scopes) {
-    const boxes = this.page.getByRole('checkbox', { name: /^feedback-/ });
-    const count = await boxes.count();
-    assert.ok(count >= 4, `${count} scopes are offered`);
-    await boxes.evaluateAll((all) => all.length);
-    for (let n = 0; n < count; n += 1) await boxes.nth(n).uncheck();
+    const offered = this.page.getByRole('checkbox', { name: /^feedback-/ });
+    const expected = this.path.startsWith('/accounts/') ? 5 : 4;
+    assert.equal(await offered.count(), expected, 'scopes on offer');
+    for (const box of await offered.all()) await box.uncheck();
     for (const scope of scopes) await this.page.getByRole('checkbox', { name: scope, exact: true }).check();
   }
 
-  /** Creates a keypair and reads what is shown once. */
-  async create(wish) {
-    await this.startCreating(wish);
+  /** Creates a keypair and reads what is shown once; the dialog stays. */
+  async create({ comment, scopes }) {
+    await this.open();
+    await this.button('Create API keypair').click();
+    await this.page.getByLabel('Comment', { exact: true }).fill(comment);
+    await this.choose(scopes);
     await this.button('Create').click();
-    return this.readOnce();
+    return this.#readOnce();
   }
 
-  async readOnce() {
-    const shown = this.page.getByText(KEY_SECRET).first();
-    await shown.waitFor();
-    const text = await this.page.locator('body').innerText();
-    const keypair = { id: text.match(KEY_ID)[0], secret: text.match(KEY_SECRET)[0] };
-    this.visitor.product.neverLogged(keypair.secret);
-    return keypair;
+  async rotate(keypair, overlap) {
+    await this.press(keypair, 'Rotate');
+    await this.page.getByRole('radio', { name: overlap }).check();
+    await this.button('Rotate').click();
+    const rotated = await this.#readOnce();
+    assert.equal(rotated.id, keypair.id);
+    assert.notEqual(rotated.secret, keypair.secret);
+    return rotated;
   }
 
-  /** Everything that the copy buttons of this page put into the clipboard. */
-  async copyEverything() {
-    const buttons = this.page.getByRole('button', { name: /copy/i });
+  async #readOnce() {
+    const text = await this.once.innerText();
+    const [id] = text.match(/\bkey_[0-9a-z]{26}\b/);
+    const [secret] = text.match(/\bfbs_[0-9A-Za-z]{49}\b/);
+    this.visitor.product.neverLogged(secret);
+    return { id, secret };
+  }
+
+  async finishReading() {
+    await this.once.getByRole('checkbox').check();
+    await this.button('Done', this.once).click();
+    await this.once.waitFor({ state: 'detached' });
+  }
+
+  /** What the dialog's copy buttons put into the clipboard, in their order. */
+  async copies() {
     const copies = [];
-    for (let n = 0, count = await buttons.count(); n < count; n += 1) {
-      copies.push(await this.visitor.copied(buttons.nth(n)));
+    for (const button of await this.once.getByRole('button', { name: /^Cop/ }).all()) {
+      copies.push(await this.visitor.copied(button));
     }
     return copies;
   }
 
   async disable(keypair) {
     await this.press(keypair, 'Disable');
+    await this.button('Enable', this.row(keypair)).waitFor();
     await this.assertStatus(keypair, 'disabled');
   }
 
   async enable(keypair) {
     await this.press(keypair, 'Enable');
+    await this.button('Disable', this.row(keypair)).waitFor();
     await this.assertStatus(keypair, 'active');
   }
 
@@ -100,19 +112,20 @@ export class ApiManagement {
     if (comment) await this.page.getByLabel('Comment', { exact: true }).fill(comment);
     if (scopes) await this.choose(scopes);
     await this.button('Save').click();
-    await this.page.waitForLoadState();
+    await this.row(keypair).getByText(comment).waitFor();
   }
 
-  async startRemoving(keypair) {
+  /** Opens the removal and types `confirmation` before the button is pressed. */
+  async startRemoving(keypair, confirmation) {
     await this.press(keypair, 'Remove');
-    await this.page.getByText(/irreversible|cannot be (undone|recovered)/i).first().waitFor();
+    await this.page.getByText(/irreversible/i).first().waitFor();
+    await this.page.getByRole('textbox', { name: /last 6 characters/ }).fill(confirmation);
+    await this.button('Remove').click();
   }
 
   async remove(keypair) {
-    await this.startRemoving(keypair);
-    await this.page.getByRole('textbox').last().fill(keypair.id.slice(-6));
-    await this.button('Remove').last().click();
-    await this.page.waitForLoadState();
+    await this.startRemoving(keypair, keypair.id.slice(-6));
+    await this.page.waitForURL((url) => url.pathname === this.path);
     await this.assertAbsent(keypair);
   }
 }

@@ -70,8 +70,13 @@ export class Visitor {
     return this;
   }
 
+  /** This address will answer with an error, and that is right. */
+  expectRefusal(path) {
+    this.#refusals.add(this.product.url + path);
+  }
+
   async open(path, status = 200) {
-    if (status >= 400) this.#refusals.add(this.product.url + path);
+    if (status >= 400) this.expectRefusal(path);
     const response = await this.page.goto(path);
     assert.equal(response.status(), status, `${path} as ${await this.page.title()}`);
     return response;
@@ -79,7 +84,7 @@ export class Visitor {
 
   /** What the form would do, from a page of the same origin, without the form being offered. */
   async act(path, fields = {}, method = 'POST') {
-    this.#refusals.add(this.product.url + path);
+    this.expectRefusal(path);
     return this.page.evaluate(
       async ([path, fields, method]) =>
         (await fetch(path, { method, body: new URLSearchParams(fields), redirect: 'manual' })).status,
@@ -93,6 +98,28 @@ export class Visitor {
     await button.click();
     const text = await this.page.waitForFunction(() => navigator.clipboard.readText());
     return text.jsonValue();
+  }
+
+  /** Visits every page that can be reached by links and by forms that only ask, as far as `concerns` agrees. */
+  async walk(concerns, look, ...starts) {
+    const seen = new Set(starts);
+    for (const path of seen) {
+      await this.open(path);
+      await look(path);
+      for (const next of await this.#waysOn()) if (concerns(next)) seen.add(next);
+    }
+    return seen;
+  }
+
+  async #waysOn() {
+    const addresses = await this.page.evaluate(() => [
+      ...[...document.querySelectorAll('a[href]')].map(({ href }) => href),
+      ...[...document.querySelectorAll('form')].filter(({ method }) => method === 'get').map(({ action }) => action),
+    ]);
+    return addresses
+      .map((address) => new URL(address))
+      .filter(({ origin }) => origin === this.product.url)
+      .map(({ pathname, search }) => pathname + search);
   }
 
   /** The forms that change something on this page: where they go, and with which fields. */

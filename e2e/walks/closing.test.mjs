@@ -23,12 +23,9 @@ test('closing', async (t) => {
   const close = async (admin, owner) => {
     await admin.open(apiManagementPath(owner));
     await admin.page.getByRole('link', { name: 'Settings', exact: true }).first().click();
-    const closing = admin.page.getByRole('button', { name: /^Close/ });
-    await closing.first().click();
-    const typed = admin.page.getByRole('textbox').last();
-    await typed.fill(owner.name);
-    await admin.page.getByRole('button', { name: /^Close/ }).last().click();
-    await admin.page.waitForLoadState();
+    await admin.page.getByRole('textbox', { name: /to confirm/ }).fill(owner.name);
+    await admin.page.getByRole('button', { name: /^Close (account|environment)$/ }).click();
+    await admin.page.waitForURL((url) => !url.pathname.endsWith('/settings'));
   };
 
   await t.test('an environment ends its keypairs and no others', async (t) => {
