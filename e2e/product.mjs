@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const BINARY =
-  process.env.FEEDBACK_BIN ?? fileURLToPath(new URL('../target/debug/feedback', import.meta.url));
+  process.env.E2E_BINARY ?? fileURLToPath(new URL('../target/debug/feedback', import.meta.url));
 
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));

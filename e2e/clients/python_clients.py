@@ -1,7 +1,7 @@
 """Two widely used Python libraries get at the data as their own documentation says.
 
 Started by python-clients.test.mjs, which has a server running and says where:
-FEEDBACK_URL, FEEDBACK_BIN, FEEDBACK_DATA and KEYPAIR (a keypair as the command line printed it).
+E2E_URL, E2E_BINARY, E2E_DATA and E2E_KEYPAIR (a keypair as the command line printed it).
 """
 
 import json
@@ -17,8 +17,8 @@ from oauthlib.oauth2 import BackendApplicationClient, InvalidClientError, Invali
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-URL = os.environ["FEEDBACK_URL"]
-KEYPAIR = json.loads(os.environ["KEYPAIR"])
+URL = os.environ["E2E_URL"]
+KEYPAIR = json.loads(os.environ["E2E_KEYPAIR"])
 SCOPE = "feedback-report:read"
 
 
@@ -29,7 +29,7 @@ def discovered():
 
 
 def operate(*words):
-    command = [os.environ["FEEDBACK_BIN"], *words, "--data", os.environ["FEEDBACK_DATA"], "--json"]
+    command = [os.environ["E2E_BINARY"], *words, "--data", os.environ["E2E_DATA"], "--json"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
 
 

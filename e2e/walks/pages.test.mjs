@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { ApiManagement } from '../api-management.mjs';
 import { openBrowser, Visitor } from '../browser.mjs';
 import { api, tokenFor } from '../program.mjs';
-import { Product, SCOPES } from '../product.mjs';
+import { PASSWORD, Product, SCOPES } from '../product.mjs';
 
 const SCREENSHOTS = fileURLToPath(new URL('../screenshots/', import.meta.url));
 const WIDTHS = { wide: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
@@ -102,14 +102,13 @@ test('every page, in both themes, wide and narrow', async (t) => {
   });
 
   await t.test('signing in, choosing and leaving, by keyboard alone', async (t) => {
-    const { page } = await Visitor.arrive(t, browser, product).then(async (visitor) => {
-      await visitor.open('/sign-in');
-      return visitor;
-    });
+    const visitor = await Visitor.arrive(t, browser, product);
+    const { page } = visitor;
+    await visitor.open('/sign-in');
     await page.getByLabel('E-mail', { exact: true }).focus();
     await page.keyboard.type('admin@example.com');
     await page.keyboard.press('Tab');
-    await page.keyboard.type('seven brass otters hum');
+    await page.keyboard.type(PASSWORD);
     await page.keyboard.press('Enter');
     await page.waitForURL((url) => url.pathname !== '/sign-in');
     await page.keyboard.press('Tab');
