@@ -42,6 +42,8 @@ test('every page, in both themes, wide and narrow', async (t) => {
         await guest.page.getByRole('button', { name: 'Sign in', exact: true }).click();
         await guest.page.getByRole('alert').waitFor();
         await look(guest, 'sign-in-refused');
+        await guest.open('/docs');
+        await look(guest, 'docs');
 
         const admin = await (await Visitor.arrive(t, browser, product, options)).signIn('admin@example.com');
         const shapes = new Set();
@@ -53,7 +55,6 @@ test('every page, in both themes, wide and narrow', async (t) => {
             if (shapes.has(shape)) return;
             shapes.add(shape);
             await look(admin, shape);
-            assert.equal(await admin.page.getByRole('heading', { level: 1 }).count() <= 1, true, path);
           },
           new URL(admin.page.url()).pathname,
           `/environments/${environment.id}`,

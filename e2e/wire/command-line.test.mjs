@@ -66,8 +66,9 @@ test('the operator’s commands, with the names of the API', async (t) => {
   };
   for (const [what, words] of Object.entries(refused)) {
     await t.test(`${what}: refused in a line`, async () => {
-      const { code, stderr } = await product.command([...words, '--json']);
+      const { code, stdout, stderr } = await product.command([...words, '--json']);
       assert.ok(code > 0 && code < 100, `${code}`);
+      assert.equal(stdout, '', 'a failure goes to standard error');
       assert.ok(stderr.trim().length > 10, 'nothing was said');
       assert.doesNotMatch(stderr, /panicked|RUST_BACKTRACE|Error \{/);
     });
