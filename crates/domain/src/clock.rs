@@ -15,3 +15,8 @@ pub fn truncated_to_millis(at: Timestamp) -> Timestamp {
 pub fn from_millis(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
 }
+
+/// The day in UTC that `at` falls on.
+pub fn utc_date(at: Timestamp) -> jiff::civil::Date {
+    jiff::tz::Offset::UTC.to_datetime(at).date()
+}

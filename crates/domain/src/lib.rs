@@ -23,7 +23,7 @@ mod user;
 pub use account::{Account, Environment, State};
 pub use audit::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Stamp};
 pub use chance::Entropy;
-pub use clock::{Clock, from_millis, truncated_to_millis};
+pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
 pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id};
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
 pub use keypair::{Keypair, KeypairEdit, KeypairRefusal, KeypairStatus, MAX_SECRETS, NewKeypair, Secret};

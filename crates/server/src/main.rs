@@ -1,1 +1,22 @@
-fn main(){}
+//! `feedback`: the Authorization Server, the Feedback API and the Web UI in one binary, and the operator's own hands
+//! on the store.
+
+mod app;
+mod cli;
+mod client_address;
+mod config;
+mod crypto;
+mod keypairs;
+mod live;
+mod master_key;
+mod oauth;
+mod passwords;
+mod request_id;
+mod router;
+mod serve;
+mod signing;
+mod system;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

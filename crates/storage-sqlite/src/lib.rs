@@ -1,1 +1,88 @@
-//! x
+//! The embedded store: SQLite in WAL mode, one writing connection, several reading ones.
+//!
+//! `synchronous=FULL`: what was answered with success survives the loss of power. Writers are serialised by the one
+//! connection within a process and by `BEGIN IMMEDIATE` between processes, so the audit log's numbers are in the order
+//! of commits.
+
+mod accounts;
+mod audit;
+mod environments;
+mod invitations;
+mod keypairs;
+mod migrations;
+mod queries;
+mod reports;
+mod responses;
+mod roles;
+mod row;
+mod server_keys;
+mod sessions;
+mod upkeep;
+mod users;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection, SqliteConnection};
+use storage::Result;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::row::Stored;
+
+/// What the database file is called in the data folder.
+pub const FILE_NAME: &str = "feedback.db";
+
+const READERS: u32 = 4;
+
+/// How long a process waits for another one's write to end.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The store in one file.
+#[derive(Debug)]
+pub struct SqliteStorage {
+    writer: Mutex<SqliteConnection>,
+    readers: SqlitePool,
+}
+
+impl SqliteStorage {
+    /// Opens the store in the file at `path`, made if there is none, and brings it to this version.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let mut writer = {
+            let _lock = migrations::lock(path)?;
+            let mut writer = SqliteConnection::connect_with(&options).await.stored()?;
+            migrations::run(&mut writer).await?;
+            writer
+        };
+        writer.shrink_buffers();
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(1)
+            .test_before_acquire(false)
+            .connect_with(options.pragma("query_only", "1"))
+            .await
+            .stored()?;
+        Ok(Self { writer: Mutex::new(writer), readers })
+    }
+
+    async fn write(&self) -> MutexGuard<'_, SqliteConnection> {
+        self.writer.lock().await
+    }
+}
+
+/// Begins a transaction that writes: waits for other processes first, not in the middle.
+macro_rules! begin {
+    ($guard:expr) => {
+        sqlx::Connection::begin_with(&mut *$guard, "BEGIN IMMEDIATE").await.stored()?
+    };
+}
+pub(crate) use begin;

@@ -1,0 +1,146 @@
+//! What every handler is handed: the store, what is live, the time, and the settings. The only file that names a
+//! backend.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use domain::{Actor, Clock, Entropy, PersonHash, Stamp, Timestamp, new_id};
+use storage::{Storage, StorageError};
+
+use crate::config::Config;
+use crate::crypto::{PersonKey, Sealer};
+use crate::live::Live;
+use crate::master_key::{self, MasterKeyError};
+use crate::passwords::Passwords;
+use crate::signing::{SigningKeyError, SigningKeys};
+use crate::system::{SystemClock, SystemEntropy};
+
+/// The running program.
+pub(crate) struct App {
+    /// What is kept.
+    pub(crate) store: Arc<dyn Storage>,
+    /// What is true right now.
+    pub(crate) live: Live,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// The settings.
+    pub(crate) config: Config,
+    /// The Authorization Server's keys.
+    pub(crate) signing_keys: SigningKeys,
+    /// Turns identifiers of people and machines into what is stored of them.
+    pub(crate) person_key: PersonKey,
+    /// People's passwords.
+    pub(crate) passwords: Passwords,
+}
+
+/// Who makes a change, and from where.
+#[derive(Clone, Debug)]
+pub(crate) struct Author {
+    /// Who.
+    pub(crate) actor: Actor,
+    /// From where, if over the network.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// Why the program can't start. One line that names what to mend.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("the data folder {0} can't be made: {1}")]
+    Folder(PathBuf, #[source] std::io::Error),
+    #[error("the store in {0} can't be opened: {1}")]
+    Store(PathBuf, #[source] StorageError),
+    #[error("there is no store in {0}; the first start of the server makes one")]
+    NoStore(PathBuf),
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    #[error("the master key in {0} is not the one that this store was made with")]
+    OtherMasterKey(PathBuf),
+    #[error(transparent)]
+    SigningKeys(#[from] SigningKeyError),
+    #[error("the store failed: {0}")]
+    Read(#[from] StorageError),
+}
+
+/// Whether a store is made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Make it.
+    Create,
+    /// Refuse to start.
+    Refuse,
+}
+
+/// How many passwords are worked on together: each takes 19 MiB.
+const PASSWORDS_AT_ONCE: usize = 4;
+
+impl App {
+    /// Opens the embedded store in the data folder.
+    pub(crate) async fn open(config: Config, missing: Missing) -> Result<Self, StartError> {
+        let path = config.data.join(storage_sqlite::FILE_NAME);
+        if missing == Missing::Refuse && !path.exists() {
+            return Err(StartError::NoStore(config.data));
+        }
+        std::fs::create_dir_all(&config.data)
+            .map_err(|error| StartError::Folder(config.data.clone(), error))?;
+        let store = storage_sqlite::SqliteStorage::open(&path)
+            .await
+            .map_err(|error| StartError::Store(config.data.clone(), error))?;
+        Self::start(config, Arc::new(store), Arc::new(SystemClock), Arc::new(SystemEntropy)).await
+    }
+
+    /// Opens what is sealed in the store; makes on first start what is not there yet.
+    pub(crate) async fn start(
+        config: Config,
+        store: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StartError> {
+        let path = config.master_key_path();
+        let sealer = Sealer::new(&*master_key::read_or_create(&path, &*entropy)?);
+        let other_key = |_| StartError::OtherMasterKey(path.clone());
+        let sealed = match store.sealed(PersonKey::NAME).await? {
+            Some(sealed) => sealed,
+            None => {
+                let made = sealer.seal(PersonKey::NAME, &entropy.bytes::<32>(), &*entropy);
+                store.sealed_or(PersonKey::NAME, &made).await?
+            }
+        };
+        let person_key = PersonKey::new(&sealer.open(PersonKey::NAME, &sealed).map_err(other_key)?);
+        let now = clock.now();
+        let stamp = Stamp { event: new_id(now, &*entropy), at: now, actor: Actor::Operator, address: None };
+        let signing_keys = SigningKeys::open(&*store, &sealer, &stamp, &*clock, &*entropy).await?;
+        Ok(Self {
+            live: Live::open(store.clone()).await?,
+            passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),
+            store,
+            clock,
+            entropy,
+            config,
+            signing_keys,
+            person_key,
+        })
+    }
+
+    /// What a change by `author` carries into the log.
+    pub(crate) fn stamp(&self, author: &Author, at: Timestamp) -> Stamp {
+        Stamp {
+            event: new_id(at, &*self.entropy),
+            at,
+            actor: author.actor.clone(),
+            address: author.address.map(|address| address.to_string()),
+        }
+    }
+
+    /// What is stored of a respondent's or machine's identifier (`kind` says which) in an environment.
+    pub(crate) fn person_hash(
+        &self,
+        environment: domain::EnvironmentId,
+        kind: &str,
+        value: &str,
+    ) -> PersonHash {
+        self.person_key.hash(environment, kind, value)
+    }
+}

@@ -1,0 +1,272 @@
+//! The settings: defaults, then `feedback.toml`, then `FEEDBACK_…` variables, then flags. A value passed in, never a
+//! global; a wrong or unknown setting stops the start with a line that names it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// The settings that the program runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Where it is served.
+    pub(crate) listen: SocketAddr,
+    /// Under which address clients reach it: the issuer, without a slash at the end. `None` until the listener
+    /// is bound and the address is taken from it.
+    pub(crate) public_url: Option<String>,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// Where `/metrics` is served, if at all.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// How log lines look.
+    pub(crate) log: LogFormat,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// How long an access token lives, in seconds.
+    pub(crate) token_lifetime: u32,
+    /// The file with the master key; `master.key` in the data folder without it.
+    pub(crate) master_key_file: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The flags that override settings.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Flags {
+    /// The settings file; feedback.toml in the current folder if there is one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to serve [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+    /// The address under which clients reach the server, the issuer [default: http:// and where it listens]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// The data folder [default: ./feedback-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where to serve /metrics; nowhere without it
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics_listen: Option<String>,
+    /// How log lines look [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log: Option<LogFormat>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(default = "default_listen")]
+    listen: String,
+    public_url: Option<String>,
+    #[serde(default = "default_data")]
+    data: PathBuf,
+    metrics_listen: Option<String>,
+    #[serde(default)]
+    log: LogFormat,
+    #[serde(default)]
+    trusted_proxies: String,
+    #[serde(default = "default_token_lifetime")]
+    token_lifetime: u32,
+    master_key_file: Option<PathBuf>,
+}
+
+fn default_listen() -> String {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).to_string()
+}
+
+fn default_data() -> PathBuf {
+    PathBuf::from("feedback-data")
+}
+
+fn default_token_lifetime() -> u32 {
+    3600
+}
+
+/// A setting that can't be. Names it, and says what to mend.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("wrong setting: {0}")]
+pub(crate) struct ConfigError(String);
+
+impl Config {
+    /// Reads the settings file and the environment, then applies `flags`.
+    pub(crate) fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        // RUST_LOG is the log filter's; everything of ours has the prefix.
+        let environment =
+            config::Environment::with_prefix("FEEDBACK").prefix_separator("_").try_parsing(false);
+        Self::load_from(flags, environment)
+    }
+
+    fn load_from(flags: &Flags, environment: config::Environment) -> Result<Self, ConfigError> {
+        let file = match &flags.config {
+            Some(path) => config::File::from(path.as_path()).required(true),
+            None => config::File::new("feedback.toml", config::FileFormat::Toml).required(false),
+        };
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let settings: Settings = config::Config::builder()
+            .add_source(file)
+            .add_source(environment)
+            .set_override_option("listen", flags.listen.clone())
+            .and_then(|builder| builder.set_override_option("public_url", flags.public_url.clone()))
+            .and_then(|builder| builder.set_override_option("data", flags.data.as_ref().map(text)))
+            .and_then(|builder| builder.set_override_option("metrics_listen", flags.metrics_listen.clone()))
+            .and_then(|builder| builder.build())
+            .and_then(config::Config::try_deserialize)
+            .map_err(|error| ConfigError(error.to_string()))?;
+        let config = Self {
+            listen: parsed("listen", &settings.listen)?,
+            public_url: settings.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            data: settings.data,
+            metrics_listen: settings
+                .metrics_listen
+                .map(|address| parsed("metrics_listen", &address))
+                .transpose()?,
+            log: flags.log.unwrap_or(settings.log),
+            trusted_proxies: settings
+                .trusted_proxies
+                .split(',')
+                .map(str::trim)
+                .filter(|address| !address.is_empty())
+                .map(|address| parsed("trusted_proxies", address))
+                .collect::<Result<_, _>>()?,
+            token_lifetime: settings.token_lifetime,
+            master_key_file: settings.master_key_file,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if !(1..=86_400).contains(&self.token_lifetime) {
+            return Err(ConfigError(format!(
+                "token_lifetime = {}: expected 1 to 86400 seconds",
+                self.token_lifetime
+            )));
+        }
+        match &self.public_url {
+            Some(url) => self.check_public_url(url),
+            None if self.listen.ip().is_loopback() => Ok(()),
+            None => Err(ConfigError(format!(
+                "public_url is missing: listening on {}, which is not a loopback address, the server must be told \
+                 under which https address clients reach it",
+                self.listen
+            ))),
+        }
+    }
+
+    fn check_public_url(&self, url: &str) -> Result<(), ConfigError> {
+        let refused = |why: &str| Err(ConfigError(format!("public_url = {url}: {why}")));
+        let Ok(uri) = url.parse::<axum::http::Uri>() else {
+            return refused("not a URL");
+        };
+        let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
+            return refused("expected a URL as in https://feedback.example.com");
+        };
+        if uri.path() != "/" && !uri.path().is_empty() || uri.query().is_some() {
+            return refused("must have no path and no query");
+        }
+        let loopback = host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        match scheme {
+            "http" if loopback => Ok(()),
+            "http" => refused(
+                "http is for loopback addresses only; use https, behind a proxy that is named in trusted_proxies",
+            ),
+            "https" if self.trusted_proxies.is_empty() => {
+                refused("https is served by a proxy in front; name its addresses in trusted_proxies")
+            }
+            "https" => Ok(()),
+            _ => refused("expected https"),
+        }
+    }
+
+    /// The settings once the listener is bound: the public URL is known then.
+    pub(crate) fn bound(mut self, listen: SocketAddr) -> Self {
+        self.listen = listen;
+        self.public_url.get_or_insert_with(|| format!("http://{listen}"));
+        self
+    }
+
+    /// The issuer and base of every address, without a slash at the end.
+    pub(crate) fn issuer(&self) -> &str {
+        self.public_url.as_deref().unwrap_or_default()
+    }
+
+    /// The audience of access tokens and the resource of the Feedback API (RFC 8707): its base URL.
+    pub(crate) fn api_resource(&self) -> String {
+        format!("{}/v1", self.issuer())
+    }
+
+    /// Where the master key is kept.
+    pub(crate) fn master_key_path(&self) -> PathBuf {
+        self.master_key_file.clone().unwrap_or_else(|| self.data.join("master.key"))
+    }
+}
+
+fn parsed<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, ConfigError> {
+    value.parse().map_err(|_| ConfigError(format!("{name} = {value}: can't be read as {}", expected(name))))
+}
+
+fn expected(name: &str) -> &'static str {
+    match name {
+        "trusted_proxies" => "a list of IP addresses with commas between",
+        _ => "an address and port, as in 127.0.0.1:8080",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(settings: &[(&str, &str)], flags: &Flags) -> Result<Config, String> {
+        let variables = settings.iter().map(|(k, v)| (format!("FEEDBACK_{k}"), (*v).to_owned())).collect();
+        let environment =
+            config::Environment::with_prefix("FEEDBACK").prefix_separator("_").source(Some(variables));
+        Config::load_from(flags, environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_override_variables_override_defaults() {
+        let config =
+            load(&[("LISTEN", "127.0.0.1:9000"), ("TOKEN_LIFETIME", "60")], &Flags::default()).unwrap();
+        assert_eq!((config.listen.port(), config.token_lifetime), (9000, 60));
+        let flags = Flags { listen: Some("127.0.0.1:9001".into()), ..Flags::default() };
+        assert_eq!(load(&[("LISTEN", "127.0.0.1:9000")], &flags).unwrap().listen.port(), 9001);
+        assert_eq!(load(&[], &Flags::default()).unwrap().listen.port(), 8080);
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (name, value, named) in [
+            ("LISTEN", "here", "listen"),
+            ("LISTNE", "127.0.0.1:1", "listne"),
+            ("TOKEN_LIFETIME", "0", "token_lifetime"),
+            ("PUBLIC_URL", "http://feedback.example.com", "public_url"),
+            ("PUBLIC_URL", "https://feedback.example.com", "trusted_proxies"),
+            ("PUBLIC_URL", "http://127.0.0.1:1/path", "public_url"),
+            ("LISTEN", "0.0.0.0:80", "public_url"),
+            ("TRUSTED_PROXIES", "proxy", "trusted_proxies"),
+        ] {
+            let error = load(&[(name, value)], &Flags::default()).unwrap_err();
+            assert!(error.contains(named), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn https_is_fine_behind_a_named_proxy() {
+        let settings =
+            [("PUBLIC_URL", "https://feedback.example.com/"), ("TRUSTED_PROXIES", "10.0.0.1, ::1")];
+        let config = load(&settings, &Flags::default()).unwrap();
+        assert_eq!(config.issuer(), "https://feedback.example.com");
+        assert_eq!(config.trusted_proxies.len(), 2);
+    }
+}

@@ -1,0 +1,146 @@
+//! Who a client says it is (RFC 6749 §2.3.1): the `Authorization` header with HTTP Basic, or the body, never both.
+
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::{KeyId, KeySecret};
+
+use super::error::OAuthError;
+use super::form::{self, Form};
+
+/// What a client presents. What can't be a Key ID or a Key Secret is `None`: it is refused like a wrong one.
+#[derive(Debug)]
+pub(super) struct Presented {
+    pub(super) key: Option<KeyId>,
+    pub(super) secret: Option<KeySecret>,
+    /// Whether it used the `Authorization` header.
+    pub(super) by_header: bool,
+}
+
+/// Reads the client's credentials, whichever way they came.
+pub(super) fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, OAuthError> {
+    let invalid = |why: &str| OAuthError::InvalidRequest(why.to_owned());
+    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
+    let authorization = authorizations.next();
+    if authorizations.next().is_some() {
+        return Err(invalid("the Authorization header stands more than once"));
+    }
+    let (id, secret) = (form.get("client_id"), form.get("client_secret"));
+    if form.get("client_assertion").is_some() {
+        return Err(invalid("client_assertion is not supported; use the Key ID and the Key Secret"));
+    }
+    let Some(authorization) = authorization else {
+        return match (id, secret) {
+            (Some(id), Some(secret)) => Ok(Presented::new(id, secret, false)),
+            _ => Err(OAuthError::NoClient),
+        };
+    };
+    let basic = authorization
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
+        .map(|(_, credentials)| credentials.trim())
+        .ok_or_else(|| {
+            invalid("the Authorization header must be HTTP Basic with the Key ID and the Key Secret")
+        })?;
+    if secret.is_some() {
+        return Err(invalid(
+            "the client authenticates in two ways; use either the Authorization header or the body",
+        ));
+    }
+    let decoded = STANDARD
+        .decode(basic)
+        .map_err(|_| invalid("the credentials in the Authorization header are not valid Base64"))?;
+    let decoded = String::from_utf8(decoded)
+        .map_err(|_| invalid("the credentials in the Authorization header are not valid UTF-8"))?;
+    if decoded.contains(char::is_control) {
+        return Err(invalid("the credentials in the Authorization header contain a control character"));
+    }
+    let (user, password) = decoded
+        .split_once(':')
+        .ok_or_else(|| invalid("the credentials in the Authorization header have no colon"))?;
+    let decode = |text| {
+        form::decode(text)
+            .map_err(|_| invalid("the credentials in the Authorization header are not form-encoded"))
+    };
+    let (user, password) = (decode(user)?, decode(password)?);
+    if id.is_some_and(|id| id != user) {
+        return Err(invalid("client_id in the body is not the Key ID in the Authorization header"));
+    }
+    Ok(Presented::new(&user, &password, true))
+}
+
+impl Presented {
+    fn new(id: &str, secret: &str, by_header: bool) -> Self {
+        Self { key: id.parse().ok(), secret: secret.parse().ok(), by_header }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
+    fn with(authorization: &[&str], body: &str) -> Result<Presented, OAuthError> {
+        let mut headers = HeaderMap::new();
+        for value in authorization {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+        }
+        headers.insert(header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
+        let form = Form::read(&headers, body.as_bytes()).unwrap();
+        presented(&headers, &form)
+    }
+
+    fn basic(credentials: impl AsRef<[u8]>) -> String {
+        format!("Basic {}", STANDARD.encode(credentials))
+    }
+
+    const ID: &str = "key_01jdaaaaaaaaaaaaaaaaaaaaaa";
+
+    #[test]
+    fn a_percent_encoded_key_id_is_the_same_key_id() {
+        let plain = with(&[&basic(format!("{ID}:x"))], "").unwrap();
+        let encoded = with(&[&basic(format!("{}:x", ID.replace('_', "%5F")))], "").unwrap();
+        assert_eq!(plain.key, Some(ID.parse().unwrap()));
+        assert_eq!(plain.key, encoded.key);
+        assert!(plain.by_header);
+    }
+
+    #[test]
+    fn malformed_headers_say_what_to_mend() {
+        for (authorization, said) in [
+            ("Basic ???".to_owned(), "Base64"),
+            (basic("nocolon"), "colon"),
+            (basic([0xff, b':']), "UTF-8"),
+            (basic(b"a\0b:c"), "control"),
+            (basic("%zz:c"), "form-encoded"),
+            ("Bearer abc".to_owned(), "Basic"),
+            ("Basic".to_owned(), "Basic"),
+        ] {
+            let error = with(&[&authorization], "").unwrap_err();
+            assert!(matches!(&error, OAuthError::InvalidRequest(why) if why.contains(said)), "{error}");
+        }
+        assert!(matches!(with(&["Basic YTpi", "Basic YTpi"], ""), Err(OAuthError::InvalidRequest(_))));
+    }
+
+    #[test]
+    fn two_ways_are_one_too_many_and_none_is_too_few() {
+        let two = with(&[&basic(format!("{ID}:x"))], "client_secret=x");
+        assert!(matches!(two, Err(OAuthError::InvalidRequest(_))));
+        let same = with(&[&basic(format!("{ID}:x"))], &format!("client_id={ID}"));
+        assert!(same.is_ok());
+        let other = with(&[&basic(format!("{ID}:x"))], "client_id=other");
+        assert!(matches!(other, Err(OAuthError::InvalidRequest(_))));
+        assert!(matches!(with(&[], "client_id=a"), Err(OAuthError::NoClient)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics(credentials in any::<Vec<u8>>(), raw in "[ -~]*") {
+            let _ = with(&[&basic(&credentials)], "");
+            let _ = with(&[raw.as_str()], "");
+        }
+    }
+}

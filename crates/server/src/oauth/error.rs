@@ -1,0 +1,113 @@
+//! Every way in which the token endpoint refuses: the one table of statuses.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use storage::StorageError;
+
+use super::form::FormError;
+
+/// Why a request was refused (RFC 6749 §5.2, RFC 8707 §2).
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OAuthError {
+    /// Something is missing, repeated or malformed; says what to mend.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// The client is not who it says, whatever the reason.
+    #[error("the Key ID and Key Secret do not open anything: unknown, wrong, disabled, expired or removed")]
+    InvalidClient {
+        /// Whether it used the `Authorization` header.
+        by_header: bool,
+    },
+    /// It did not say who it is.
+    #[error(
+        "client authentication is missing: send the Key ID and the Key Secret, either with HTTP Basic or as client_id and client_secret in the body"
+    )]
+    NoClient,
+    /// A grant that is not served.
+    #[error("the grant type is not supported; use client_credentials")]
+    UnsupportedGrantType,
+    /// A scope that does not exist or that the keypair may not request; names it.
+    #[error("{0}")]
+    InvalidScope(#[from] domain::ScopeError),
+    /// A resource that is not the Feedback API.
+    #[error(
+        "the resource is not served here: use the Feedback API's base URL or the URL of one environment that the keypair reaches"
+    )]
+    InvalidTarget,
+    /// The endpoint takes POST only.
+    #[error("the token endpoint takes POST only")]
+    MethodNotAllowed,
+    /// Something failed inside.
+    #[error("the server can't answer right now; try again")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl OAuthError {
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::InvalidClient { .. } | Self::NoClient => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+            Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::InvalidTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        }
+    }
+}
+
+impl From<StorageError> for OAuthError {
+    fn from(error: StorageError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<FormError> for OAuthError {
+    fn from(error: FormError) -> Self {
+        Self::InvalidRequest(error.to_string())
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        let body = json!({"error": code, "error_description": printable(&self.to_string())});
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::InvalidClient { by_header: true } => {
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static(r#"Basic realm="Feedback", charset="UTF-8""#),
+                );
+            }
+            Self::MethodNotAllowed => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+            Self::Unavailable(error) => {
+                tracing::error!(%error, "the token endpoint failed");
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The characters that an error description may have (RFC 6749 §5.2): what a client sent may be quoted in it.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '"' | '`' => '\'',
+            ' '..='~' if c != '\\' => c,
+            _ => '?',
+        })
+        .collect()
+}
+
+pub(super) async fn method_not_allowed() -> OAuthError {
+    OAuthError::MethodNotAllowed
+}

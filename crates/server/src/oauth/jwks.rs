@@ -1,0 +1,18 @@
+//! `GET /oauth2/jwks` (RFC 7517 §5).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+/// The keys that verify access tokens.
+pub(super) async fn jwks(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let keys: Vec<Value> = app.signing_keys.all().iter().map(|key| key.public.clone()).collect();
+    let cached = HeaderValue::from_static("public, max-age=300");
+    ([(header::CACHE_CONTROL, cached)], Json(json!({ "keys": keys })))
+}

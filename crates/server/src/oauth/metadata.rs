@@ -1,0 +1,28 @@
+//! `GET /.well-known/oauth-authorization-server` (RFC 8414).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use domain::Scope;
+use serde_json::{Value, json};
+
+use super::{JWKS_PATH, TOKEN_PATH};
+use crate::app::App;
+
+/// What the Authorization Server can do, and where.
+pub(super) async fn metadata(State(app): State<Arc<App>>) -> Json<Value> {
+    let issuer = app.config.issuer();
+    Json(json!({
+        "issuer": issuer,
+        "token_endpoint": format!("{issuer}{TOKEN_PATH}"),
+        "jwks_uri": format!("{issuer}{JWKS_PATH}"),
+        "scopes_supported": Scope::ALL,
+        // Required by RFC 8414 §2; without an authorization endpoint there is none.
+        "response_types_supported": [],
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "service_documentation": format!("{issuer}/docs"),
+        "protected_resources": [app.config.api_resource()],
+    }))
+}

@@ -1,0 +1,37 @@
+//! The Authorization Server: OAuth 2.0 (RFC 6749) with the client credentials grant, one file per endpoint.
+
+pub(crate) mod access_token;
+mod client_authentication;
+mod error;
+mod form;
+mod jwks;
+mod metadata;
+mod protected_resource;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::app::App;
+
+/// The path of the token endpoint.
+pub(crate) const TOKEN_PATH: &str = "/oauth2/token";
+/// The path of the keys that verify access tokens.
+pub(crate) const JWKS_PATH: &str = "/oauth2/jwks";
+/// The path of the Authorization Server's metadata (RFC 8414 §3).
+pub(crate) const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
+/// The path of the Feedback API's metadata (RFC 9728).
+pub(crate) const PROTECTED_RESOURCE_PATH: &str = "/.well-known/oauth-protected-resource";
+
+/// The Authorization Server's endpoints.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route(TOKEN_PATH, post(token::token).fallback(error::method_not_allowed))
+        .route(JWKS_PATH, get(jwks::jwks))
+        .route(METADATA_PATH, get(metadata::metadata))
+        .route(PROTECTED_RESOURCE_PATH, get(protected_resource::protected_resource))
+        // Where RFC 9728 §3.1 has a client look that starts from the API's base URL.
+        .route(&format!("{PROTECTED_RESOURCE_PATH}/v1"), get(protected_resource::protected_resource))
+}

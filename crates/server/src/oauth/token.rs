@@ -1,0 +1,124 @@
+//! `POST /oauth2/token` (RFC 6749 §4.4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use domain::{EnvironmentId, Owner, Timestamp, grant_scopes};
+use serde::Serialize;
+use storage::{KeyUse, LiveKeypair};
+use tokio::time::Instant;
+
+use super::access_token::{issue, parse_resource};
+use super::client_authentication::{Presented, presented};
+use super::error::OAuthError;
+use super::form::Form;
+use crate::app::App;
+
+const MOST_BYTES: usize = 16 * 1024;
+
+/// When a refusal of a client leaves, counted from when its credentials were read. Longer than any way to it takes,
+/// so that the time tells nothing of whether the Key ID exists.
+const REFUSAL_AFTER: Duration = Duration::from_millis(25);
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: String,
+}
+
+type NoStore = [(HeaderName, HeaderValue); 2];
+
+/// Exchanges a keypair for an access token.
+pub(super) async fn token(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<(NoStore, Json<Answer>), OAuthError> {
+    let (parts, body) = request.into_parts();
+    if parts.uri.query().is_some_and(|query| !query.is_empty()) {
+        return Err(OAuthError::InvalidRequest(
+            "parameters belong in the body, not in the address".to_owned(),
+        ));
+    }
+    let body = read_body(body).await?;
+    let form = Form::read(&parts.headers, &body)?;
+    let grant_type = form
+        .get("grant_type")
+        .ok_or_else(|| OAuthError::InvalidRequest("the parameter `grant_type` is missing".to_owned()))?;
+    let presented = presented(&parts.headers, &form)?;
+    let now = app.clock.now();
+    let (live, n) = authenticate(&app, &presented, now).await?;
+    if grant_type != "client_credentials" {
+        return Err(OAuthError::UnsupportedGrantType);
+    }
+    let scopes = grant_scopes(form.get("scope"), live.keypair.scopes)?;
+    let narrowed_to = match form.get("resource") {
+        Some(resource) => target(&app, &live, resource).await?,
+        None => None,
+    };
+    let issued = issue(&app, &live, n, scopes, narrowed_to, now)
+        .map_err(|error| OAuthError::Unavailable(error.into()))?;
+    app.live.note_use(KeyUse { keypair: live.keypair.id, secret: n, at: now });
+    let answer = Answer {
+        access_token: issued.token,
+        token_type: "Bearer",
+        expires_in: issued.expires_in,
+        scope: scopes.to_string(),
+    };
+    let no_store = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    ];
+    Ok((no_store, Json(answer)))
+}
+
+async fn read_body(body: Body) -> Result<axum::body::Bytes, OAuthError> {
+    to_bytes(body, MOST_BYTES).await.map_err(|_| {
+        OAuthError::InvalidRequest("the body must be at most 16 KiB long, and complete".to_owned())
+    })
+}
+
+/// The keypair and the number of its secret that the client presented; one refusal for whatever is wrong.
+async fn authenticate(
+    app: &App,
+    presented: &Presented,
+    now: Timestamp,
+) -> Result<(Arc<LiveKeypair>, u32), OAuthError> {
+    let began = Instant::now();
+    let known = match (presented.key, &presented.secret) {
+        (Some(key), Some(secret)) => {
+            let hash = secret.hash();
+            app.live.keypair(key).await?.and_then(|live| {
+                let n = live.keypair.authenticate(&hash, now)?;
+                Some((live, n))
+            })
+        }
+        _ => None,
+    };
+    match known {
+        Some(known) => Ok(known),
+        None => {
+            tokio::time::sleep_until(began + REFUSAL_AFTER).await;
+            Err(OAuthError::InvalidClient { by_header: presented.by_header })
+        }
+    }
+}
+
+/// The environment that the token is narrowed to, if it is (RFC 8707 §2): one that the keypair reaches.
+async fn target(app: &App, live: &LiveKeypair, resource: &str) -> Result<Option<EnvironmentId>, OAuthError> {
+    let Some(id) = parse_resource(app, resource).ok_or(OAuthError::InvalidTarget)? else {
+        return Ok(None);
+    };
+    let environment = app.live.environment(id).await?;
+    let reached = environment.is_some_and(|environment| match live.keypair.owner {
+        Owner::Environment(own) => own == environment.id,
+        Owner::Account(account) => account == environment.account,
+    });
+    if reached { Ok(Some(id)) } else { Err(OAuthError::InvalidTarget) }
+}

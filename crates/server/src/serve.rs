@@ -1,0 +1,114 @@
+//! Serving until told to stop, and the work that goes on meanwhile.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::app::App;
+use crate::live::{FEED_INTERVAL, FLUSH_INTERVAL};
+use crate::router::router;
+
+const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How long what was begun may take to finish after SIGTERM.
+const FINISH_WITHIN: Duration = Duration::from_secs(25);
+
+/// Serves on `listener` until `stop` says so, then finishes what was begun.
+pub(crate) async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    app.live.catch_up().await.map_err(std::io::Error::other)?;
+    let mut upkeep = JoinSet::new();
+    upkeep.spawn(follow_feed(app.clone()));
+    upkeep.spawn(keep_up(app.clone()));
+    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let mut told = stop.clone();
+    let stopped = async move {
+        let _ = told.wait_for(|stop| *stop).await;
+    };
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stopped).into_future();
+    let overdue = async {
+        let _ = stop.wait_for(|stop| *stop).await;
+        tokio::time::sleep(FINISH_WITHIN).await;
+    };
+    let served = tokio::select! {
+        served = serving => served,
+        () = overdue => {
+            tracing::warn!("stopping although some requests have not finished");
+            Ok(())
+        }
+    };
+    upkeep.shutdown().await;
+    if let Err(error) = app.live.flush_uses().await {
+        tracing::warn!(%error, "the last-used times could not be written");
+    }
+    app.store.close().await;
+    served
+}
+
+/// True once the process is told to stop, by SIGTERM or ctrl-c.
+pub(crate) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
+    let (tell, told) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing what was begun");
+        let _ = tell.send(true);
+    });
+    Ok(told)
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn follow_feed(app: Arc<App>) {
+    let mut ticks = every(FEED_INTERVAL);
+    let mut readable = true;
+    loop {
+        ticks.tick().await;
+        match app.live.catch_up().await {
+            Ok(()) if !readable => {
+                readable = true;
+                tracing::info!("the change feed can be read again");
+            }
+            Err(error) if readable => {
+                readable = false;
+                tracing::error!(%error, "the change feed can't be read; nothing is trusted until it can");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+async fn keep_up(app: Arc<App>) {
+    let (mut flush, mut sweep) = (every(FLUSH_INTERVAL), every(SWEEP_INTERVAL));
+    loop {
+        tokio::select! {
+            _ = flush.tick() => {
+                if let Err(error) = app.live.flush_uses().await {
+                    tracing::warn!(%error, "the last-used times could not be written; trying again later");
+                }
+            }
+            _ = sweep.tick() => {
+                if let Err(error) = app.store.sweep(app.clock.now()).await {
+                    tracing::warn!(%error, "what has run out could not be swept away");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+-- Identifiers are TypeIDs as text, instants are milliseconds since the Unix epoch, days are days since it.
+
+CREATE TABLE account (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    closed_at  INTEGER
+) STRICT;
+
+CREATE TABLE environment (
+    id         TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL REFERENCES account (id),
+    name       TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    closed_at  INTEGER
+) STRICT;
+CREATE INDEX environment_of_account ON environment (account_id, id);
+
+CREATE TABLE user (
+    id            TEXT PRIMARY KEY,
+    email         TEXT NOT NULL UNIQUE,
+    password_hash TEXT NOT NULL,
+    created_at    INTEGER NOT NULL
+) STRICT;
+
+-- An owner is an account or an environment; its identifier's prefix tells which.
+CREATE TABLE role (
+    user_id  TEXT NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    owner_id TEXT NOT NULL,
+    role     TEXT NOT NULL CHECK (role IN ('administrator', 'author', 'reader')),
+    PRIMARY KEY (user_id, owner_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX role_on_owner ON role (owner_id);
+
+CREATE TABLE invitation (
+    owner_id   TEXT NOT NULL,
+    email      TEXT NOT NULL,
+    token      BLOB NOT NULL UNIQUE,
+    role       TEXT NOT NULL CHECK (role IN ('administrator', 'author', 'reader')),
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (owner_id, email)
+) STRICT;
+
+CREATE TABLE setup_link (
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    token BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE session (
+    token      BLOB PRIMARY KEY,
+    user_id    TEXT NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX session_of_user ON session (user_id);
+
+CREATE TABLE keypair (
+    id              TEXT PRIMARY KEY,
+    owner_id        TEXT NOT NULL,
+    comment         TEXT NOT NULL,
+    scopes          TEXT NOT NULL,
+    enabled         INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    generation      INTEGER NOT NULL,
+    version         INTEGER NOT NULL,
+    expires_at      INTEGER,
+    created_at      INTEGER NOT NULL,
+    created_by_kind TEXT NOT NULL,
+    created_by_id   TEXT,
+    created_by_name TEXT NOT NULL,
+    last_used_at    INTEGER
+) STRICT;
+CREATE INDEX keypair_of_owner ON keypair (owner_id, id);
+
+CREATE TABLE keypair_secret (
+    keypair_id   TEXT NOT NULL REFERENCES keypair (id) ON DELETE CASCADE,
+    n            INTEGER NOT NULL,
+    hint         TEXT NOT NULL,
+    hash         BLOB NOT NULL,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER,
+    last_used_at INTEGER,
+    PRIMARY KEY (keypair_id, n)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE query (
+    id             TEXT PRIMARY KEY,
+    environment_id TEXT NOT NULL REFERENCES environment (id),
+    title          TEXT NOT NULL,
+    question       TEXT NOT NULL,
+    version        INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    closed_at      INTEGER
+) STRICT;
+CREATE INDEX query_of_environment ON query (environment_id, id);
+
+CREATE TABLE response (
+    id             TEXT PRIMARY KEY,
+    environment_id TEXT NOT NULL REFERENCES environment (id),
+    external_id    TEXT,
+    query_id       TEXT REFERENCES query (id),
+    score          INTEGER NOT NULL CHECK (score BETWEEN 1 AND 5),
+    text           TEXT,
+    respondent     BLOB,
+    machine        BLOB,
+    at             INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX response_once ON response (environment_id, external_id) WHERE external_id IS NOT NULL;
+
+-- What reports read: one row a day and series. A series is a query, or '' for what answers none.
+CREATE TABLE response_day (
+    environment_id TEXT NOT NULL,
+    series         TEXT NOT NULL,
+    day            INTEGER NOT NULL,
+    score_1        INTEGER NOT NULL,
+    score_2        INTEGER NOT NULL,
+    score_3        INTEGER NOT NULL,
+    score_4        INTEGER NOT NULL,
+    score_5        INTEGER NOT NULL,
+    first_at       INTEGER NOT NULL,
+    last_at        INTEGER NOT NULL,
+    PRIMARY KEY (environment_id, series, day)
+) STRICT, WITHOUT ROWID;
+
+-- Who answered on which day: what unique counts are made of. Kind 1 is a respondent, 2 a machine.
+CREATE TABLE response_day_person (
+    environment_id TEXT NOT NULL,
+    kind           INTEGER NOT NULL CHECK (kind IN (1, 2)),
+    day            INTEGER NOT NULL,
+    series         TEXT NOT NULL,
+    person         BLOB NOT NULL,
+    PRIMARY KEY (environment_id, kind, day, series, person)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE signing_key (
+    kid        TEXT PRIMARY KEY,
+    algorithm  TEXT NOT NULL,
+    sealed     BLOB NOT NULL,
+    public_jwk TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sealed (
+    name  TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE audit_event (
+    sequence      INTEGER PRIMARY KEY,
+    id            TEXT NOT NULL UNIQUE,
+    at            INTEGER NOT NULL,
+    actor_kind    TEXT NOT NULL,
+    actor_id      TEXT,
+    actor_name    TEXT NOT NULL,
+    address       TEXT,
+    action        TEXT NOT NULL,
+    object_kind   TEXT NOT NULL,
+    object_id     TEXT NOT NULL,
+    owner_id      TEXT,
+    before        TEXT NOT NULL,
+    after         TEXT NOT NULL,
+    previous_hash BLOB NOT NULL,
+    hash          BLOB NOT NULL
+) STRICT;
+CREATE INDEX audit_event_of_owner ON audit_event (owner_id, sequence);
+CREATE INDEX audit_event_on_object ON audit_event (object_id, sequence);

@@ -1,0 +1,127 @@
+use async_trait::async_trait;
+use domain::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Owner, Stamp};
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use storage::{Audit, Result};
+
+use crate::SqliteStorage;
+use crate::row::{Columns, Stored, corrupt};
+
+/// What a change did: the part of its line that the stamp does not say.
+pub(crate) struct Change {
+    pub(crate) action: Action,
+    pub(crate) object: ObjectRef,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) before: Value,
+    pub(crate) after: Value,
+}
+
+/// Appends a line to the log, in the transaction of the change. The transaction holds the write lock, so the number
+/// and the previous hash are the last ones.
+pub(crate) async fn append(tx: &mut SqliteConnection, stamp: &Stamp, change: Change) -> Result<()> {
+    let last = sqlx::query("SELECT sequence, hash FROM audit_event ORDER BY sequence DESC LIMIT 1")
+        .fetch_optional(&mut *tx)
+        .await
+        .stored()?;
+    let (last, previous) = match last {
+        Some(row) => (row.value::<i64>("sequence")?, ChainHash(row.bytes("hash")?)),
+        None => (0, ChainHash::default()),
+    };
+    let mut event = AuditEvent {
+        sequence: last + 1,
+        stamp: stamp.clone(),
+        action: change.action,
+        object: change.object,
+        owner: change.owner,
+        before: change.before,
+        after: change.after,
+        previous,
+        hash: ChainHash::default(),
+    };
+    event.hash = event.expected_hash();
+    sqlx::query(
+        "INSERT INTO audit_event (sequence, id, at, actor_kind, actor_id, actor_name, address, action, \
+         object_kind, object_id, owner_id, before, after, previous_hash, hash) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(event.sequence)
+    .bind(stamp.event.to_string())
+    .bind(stamp.at.as_millisecond())
+    .bind(stamp.actor.kind())
+    .bind(stamp.actor.id())
+    .bind(stamp.actor.name())
+    .bind(stamp.address.as_deref())
+    .bind(event.action.name())
+    .bind(&event.object.kind)
+    .bind(&event.object.id)
+    .bind(event.owner.map(|owner| owner.to_string()))
+    .bind(event.before.to_string())
+    .bind(event.after.to_string())
+    .bind(event.previous.0.as_slice())
+    .bind(event.hash.0.as_slice())
+    .execute(tx)
+    .await
+    .stored()?;
+    Ok(())
+}
+
+fn event(row: &SqliteRow) -> Result<AuditEvent> {
+    let actor = Actor::from_parts(row.value("actor_kind")?, row.value("actor_id")?, row.value("actor_name")?)
+        .ok_or_else(|| corrupt("actor_kind"))?;
+    let json = |column| serde_json::from_str(row.value(column)?).map_err(|_| corrupt(column));
+    Ok(AuditEvent {
+        sequence: row.value("sequence")?,
+        stamp: Stamp {
+            event: row.parsed("id")?,
+            at: row.instant("at")?,
+            actor,
+            address: row.value("address")?,
+        },
+        action: Action::from_name(row.value("action")?).ok_or_else(|| corrupt("action"))?,
+        object: ObjectRef { kind: row.value("object_kind")?, id: row.value("object_id")? },
+        owner: row.parsed_or_null("owner_id")?,
+        before: json("before")?,
+        after: json("after")?,
+        previous: ChainHash(row.bytes("previous_hash")?),
+        hash: ChainHash(row.bytes("hash")?),
+    })
+}
+
+#[async_trait]
+impl Audit for SqliteStorage {
+    async fn audit_events(&self, owner: Owner, before: Option<i64>, limit: u32) -> Result<Vec<AuditEvent>> {
+        sqlx::query(
+            "SELECT * FROM audit_event WHERE (owner_id = ?1 OR object_id = ?1) AND sequence < ?2 \
+             ORDER BY sequence DESC LIMIT ?3",
+        )
+        .bind(owner.to_string())
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .stored()?
+        .iter()
+        .map(event)
+        .collect()
+    }
+
+    async fn events_after(&self, after: i64, limit: u32) -> Result<Vec<AuditEvent>> {
+        sqlx::query("SELECT * FROM audit_event WHERE sequence > ? ORDER BY sequence LIMIT ?")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .stored()?
+            .iter()
+            .map(event)
+            .collect()
+    }
+
+    async fn last_sequence(&self) -> Result<i64> {
+        sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM audit_event")
+            .fetch_one(&self.readers)
+            .await
+            .stored()
+    }
+}

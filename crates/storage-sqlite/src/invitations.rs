@@ -1,0 +1,135 @@
+use async_trait::async_trait;
+use domain::{Action, Email, Grant, ObjectRef, Owner, Stamp, Timestamp};
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use storage::{Invitation, Invitations, NewPerson, Record, Result, StorageError, TokenHash};
+
+use crate::audit::{Change, append};
+use crate::row::{Columns, Stored, text};
+use crate::{SqliteStorage, begin, environments, roles, users};
+
+fn invitation(row: &SqliteRow) -> Result<Invitation> {
+    Ok(Invitation {
+        token: row.bytes("token")?,
+        email: text("email", Email::new(row.value("email")?))?,
+        grant: Grant { on: row.parsed("owner_id")?, role: row.parsed("role")? },
+        expires_at: row.instant("expires_at")?,
+    })
+}
+
+async fn find(connection: &mut SqliteConnection, token: &TokenHash, now: Timestamp) -> Result<Invitation> {
+    let row = sqlx::query("SELECT * FROM invitation WHERE token = ? AND expires_at > ?")
+        .bind(token.as_slice())
+        .bind(now.as_millisecond())
+        .fetch_one(connection)
+        .await
+        .stored()?;
+    invitation(&row)
+}
+
+fn change(action: Action, on: Owner, email: &Email, before: Value, after: Value) -> Change {
+    Change { action, object: ObjectRef::new("invitation", email), owner: Some(on), before, after }
+}
+
+async fn delete(tx: &mut SqliteConnection, on: Owner, email: &Email) -> Result<()> {
+    let deleted = sqlx::query("DELETE FROM invitation WHERE owner_id = ? AND email = ?")
+        .bind(on.to_string())
+        .bind(email.as_str())
+        .execute(tx)
+        .await
+        .stored()?;
+    if deleted.rows_affected() == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+}
+
+#[async_trait]
+impl Invitations for SqliteStorage {
+    async fn create_invitation(&self, stamp: &Stamp, invitation: &Invitation) -> Result<()> {
+        let mut writer = self.write().await;
+        let mut tx = begin!(writer);
+        environments::require_open(&mut tx, invitation.grant.on).await?;
+        sqlx::query(
+            "INSERT OR REPLACE INTO invitation (owner_id, email, token, role, expires_at) \
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(invitation.grant.on.to_string())
+        .bind(invitation.email.as_str())
+        .bind(invitation.token.as_slice())
+        .bind(invitation.grant.role.name())
+        .bind(invitation.expires_at.as_millisecond())
+        .execute(&mut *tx)
+        .await
+        .stored()?;
+        let created = change(
+            Action::InvitationCreated,
+            invitation.grant.on,
+            &invitation.email,
+            Value::Null,
+            invitation.record(),
+        );
+        append(&mut tx, stamp, created).await?;
+        tx.commit().await.stored()
+    }
+
+    async fn invitation(&self, token: &TokenHash, now: Timestamp) -> Result<Invitation> {
+        find(&mut *self.readers.acquire().await.stored()?, token, now).await
+    }
+
+    async fn invitations(&self, on: Owner, now: Timestamp) -> Result<Vec<Invitation>> {
+        sqlx::query("SELECT * FROM invitation WHERE owner_id = ? AND expires_at > ? ORDER BY email")
+            .bind(on.to_string())
+            .bind(now.as_millisecond())
+            .fetch_all(&self.readers)
+            .await
+            .stored()?
+            .iter()
+            .map(invitation)
+            .collect()
+    }
+
+    async fn accept_invitation(
+        &self,
+        stamp: &Stamp,
+        token: &TokenHash,
+        person: &NewPerson,
+    ) -> Result<Invitation> {
+        let mut writer = self.write().await;
+        let mut tx = begin!(writer);
+        let invitation = find(&mut tx, token, stamp.at).await?;
+        environments::require_open(&mut tx, invitation.grant.on).await?;
+        let user = match person {
+            NewPerson::Known(id) => users::find(&mut tx, *id).await?,
+            NewPerson::New(user, password) => {
+                users::insert(&mut tx, user, password).await?;
+                user.clone()
+            }
+        };
+        if user.email != invitation.email {
+            return Err(StorageError::NotFound);
+        }
+        let held = roles::held(&mut tx, user.id, invitation.grant.on).await?;
+        if held.is_none_or(|role| role < invitation.grant.role) {
+            roles::put(&mut tx, user.id, invitation.grant).await?;
+        }
+        delete(&mut tx, invitation.grant.on, &invitation.email).await?;
+        let accepted = Change {
+            action: Action::InvitationAccepted,
+            object: ObjectRef::new("user", user.id),
+            owner: Some(invitation.grant.on),
+            before: held.map_or(Value::Null, |role| Grant { on: invitation.grant.on, role }.record()),
+            after: json!({"user": user.record(), "grant": invitation.grant.record()}),
+        };
+        append(&mut tx, stamp, accepted).await?;
+        tx.commit().await.stored()?;
+        Ok(invitation)
+    }
+
+    async fn revoke_invitation(&self, stamp: &Stamp, on: Owner, email: &Email) -> Result<()> {
+        let mut writer = self.write().await;
+        let mut tx = begin!(writer);
+        delete(&mut tx, on, email).await?;
+        let before = json!({"email": email.as_str()});
+        append(&mut tx, stamp, change(Action::InvitationRevoked, on, email, before, Value::Null)).await?;
+        tx.commit().await.stored()
+    }
+}

@@ -1,0 +1,289 @@
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use domain::{
+    AccountId, Action, Actor, Comment, KeyId, Keypair, ObjectRef, Owner, Scopes, Secret, SecretHash, Stamp,
+};
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use storage::{KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
+
+use crate::audit::{Change, append};
+use crate::row::{Columns, Stored, corrupt, text};
+use crate::{SqliteStorage, begin, environments};
+
+fn keypair(row: &SqliteRow, secrets: Vec<Secret>) -> Result<Keypair> {
+    let created_by = Actor::from_parts(
+        row.value("created_by_kind")?,
+        row.value("created_by_id")?,
+        row.value("created_by_name")?,
+    );
+    Ok(Keypair {
+        id: row.parsed("id")?,
+        owner: row.parsed("owner_id")?,
+        comment: text("comment", Comment::new(row.value("comment")?))?,
+        scopes: row.parsed::<Scopes>("scopes")?,
+        enabled: row.value("enabled")?,
+        generation: row.value("generation")?,
+        version: row.value("version")?,
+        expires_at: row.instant_or_null("expires_at")?,
+        created_at: row.instant("created_at")?,
+        created_by: created_by.ok_or_else(|| corrupt("created_by_kind"))?,
+        last_used_at: row.instant_or_null("last_used_at")?,
+        secrets,
+    })
+}
+
+fn secret(row: &SqliteRow) -> Result<Secret> {
+    Ok(Secret {
+        n: row.value("n")?,
+        hint: row.value("hint")?,
+        hash: SecretHash::from_bytes(row.bytes("hash")?),
+        created_at: row.instant("created_at")?,
+        expires_at: row.instant_or_null("expires_at")?,
+        last_used_at: row.instant_or_null("last_used_at")?,
+    })
+}
+
+async fn with_secrets(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<Keypair> {
+    let secrets = sqlx::query("SELECT * FROM keypair_secret WHERE keypair_id = ? ORDER BY n")
+        .bind(row.value::<&str>("id")?)
+        .fetch_all(connection)
+        .await
+        .stored()?
+        .iter()
+        .map(secret)
+        .collect::<Result<_>>()?;
+    keypair(row, secrets)
+}
+
+async fn find(connection: &mut SqliteConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
+    let row = sqlx::query("SELECT * FROM keypair WHERE id = ? AND owner_id = ?")
+        .bind(id.to_string())
+        .bind(owner.to_string())
+        .fetch_one(&mut *connection)
+        .await
+        .stored()?;
+    with_secrets(connection, &row).await
+}
+
+async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO keypair_secret (keypair_id, n, hint, hash, created_at, expires_at) \
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(id.to_string())
+    .bind(secret.n)
+    .bind(&secret.hint)
+    .bind(secret.hash.as_bytes().as_slice())
+    .bind(secret.created_at.as_millisecond())
+    .bind(secret.expires_at.map(|at| at.as_millisecond()))
+    .execute(tx)
+    .await
+    .stored()?;
+    Ok(())
+}
+
+fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
+    Change { action, object: ObjectRef::new("keypair", id), owner: Some(owner), before, after }
+}
+
+#[async_trait]
+impl Keypairs for SqliteStorage {
+    async fn create_keypair(&self, stamp: &Stamp, keypair: &Keypair) -> Result<()> {
+        let mut writer = self.write().await;
+        let mut tx = begin!(writer);
+        environments::require_open(&mut tx, keypair.owner).await?;
+        sqlx::query(
+            "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
+             created_at, created_by_kind, created_by_id, created_by_name) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(keypair.id.to_string())
+        .bind(keypair.owner.to_string())
+        .bind(keypair.comment.as_str())
+        .bind(keypair.scopes.to_string())
+        .bind(keypair.enabled)
+        .bind(keypair.generation)
+        .bind(keypair.version)
+        .bind(keypair.expires_at.map(|at| at.as_millisecond()))
+        .bind(keypair.created_at.as_millisecond())
+        .bind(keypair.created_by.kind())
+        .bind(keypair.created_by.id())
+        .bind(keypair.created_by.name())
+        .execute(&mut *tx)
+        .await
+        .stored()?;
+        for secret in &keypair.secrets {
+            insert_secret(&mut tx, keypair.id, secret).await?;
+        }
+        let created =
+            change(Action::KeypairCreated, keypair.id, keypair.owner, Value::Null, keypair.record());
+        append(&mut tx, stamp, created).await?;
+        tx.commit().await.stored()
+    }
+
+    async fn keypair(&self, owner: Owner, id: KeyId) -> Result<Keypair> {
+        let mut tx = self.readers.begin().await.stored()?;
+        find(&mut tx, owner, id).await
+    }
+
+    async fn keypairs(&self, owner: Owner, slice: Slice<KeyId>) -> Result<Vec<Keypair>> {
+        let mut tx = self.readers.begin().await.stored()?;
+        let rows = sqlx::query(
+            "SELECT * FROM keypair WHERE owner_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
+        )
+        .bind(owner.to_string())
+        .bind(slice.after.map(|id| id.to_string()))
+        .bind(slice.limit)
+        .fetch_all(&mut *tx)
+        .await
+        .stored()?;
+        let mut secrets: HashMap<String, Vec<Secret>> = HashMap::new();
+        if let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) {
+            let found = sqlx::query(
+                "SELECT keypair_secret.* FROM keypair JOIN keypair_secret ON keypair_id = keypair.id \
+                 WHERE owner_id = ? AND keypair.id BETWEEN ? AND ? ORDER BY keypair_id, n",
+            )
+            .bind(owner.to_string())
+            .bind(oldest.value::<&str>("id")?)
+            .bind(newest.value::<&str>("id")?)
+            .fetch_all(&mut *tx)
+            .await
+            .stored()?;
+            for row in &found {
+                secrets.entry(row.value("keypair_id")?).or_default().push(secret(row)?);
+            }
+        }
+        rows.iter()
+            .map(|row| keypair(row, secrets.remove(row.value::<&str>("id")?).unwrap_or_default()))
+            .collect()
+    }
+
+    async fn save_keypair(
+        &self,
+        stamp: &Stamp,
+        action: Action,
+        before: &Keypair,
+        after: &Keypair,
+    ) -> Result<()> {
+        let mut writer = self.write().await;
+        let mut tx = begin!(writer);
+        let saved = sqlx::query(
+            "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
+             expires_at = ? WHERE id = ? AND owner_id = ? AND version = ?",
+        )
+        .bind(after.comment.as_str())
+        .bind(after.scopes.to_string())
+        .bind(after.enabled)
+        .bind(after.generation)
+        .bind(after.version)
+        .bind(after.expires_at.map(|at| at.as_millisecond()))
+        .bind(before.id.to_string())
+        .bind(before.owner.to_string())
+        .bind(before.version)
+        .execute(&mut *tx)
+        .await
+        .stored()?;
+        if saved.rows_affected() == 0 {
+            find(&mut tx, before.owner, before.id).await?;
+            return Err(StorageError::Moved);
+        }
+        for known in &before.secrets {
+            match after.secrets.iter().find(|secret| secret.n == known.n) {
+                None => sqlx::query("DELETE FROM keypair_secret WHERE keypair_id = ? AND n = ?")
+                    .bind(before.id.to_string())
+                    .bind(known.n),
+                Some(kept) => {
+                    sqlx::query("UPDATE keypair_secret SET expires_at = ? WHERE keypair_id = ? AND n = ?")
+                        .bind(kept.expires_at.map(|at| at.as_millisecond()))
+                        .bind(before.id.to_string())
+                        .bind(known.n)
+                }
+            }
+            .execute(&mut *tx)
+            .await
+            .stored()?;
+        }
+        for secret in &after.secrets {
+            if !before.secrets.iter().any(|known| known.n == secret.n) {
+                insert_secret(&mut tx, before.id, secret).await?;
+            }
+        }
+        append(&mut tx, stamp, change(action, before.id, before.owner, before.record(), after.record()))
+            .await?;
+        tx.commit().await.stored()
+    }
+
+    async fn remove_keypair(
+        &self,
+        stamp: &Stamp,
+        owner: Owner,
+        id: KeyId,
+        expected_version: Option<i64>,
+    ) -> Result<()> {
+        let mut writer = self.write().await;
+        let mut tx = begin!(writer);
+        let before = find(&mut tx, owner, id).await?;
+        if expected_version.is_some_and(|expected| expected != before.version) {
+            return Err(StorageError::Moved);
+        }
+        sqlx::query("DELETE FROM keypair WHERE id = ?")
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await
+            .stored()?;
+        append(&mut tx, stamp, change(Action::KeypairRemoved, id, owner, before.record(), Value::Null))
+            .await?;
+        tx.commit().await.stored()
+    }
+
+    async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {
+        let mut tx = self.readers.begin().await.stored()?;
+        let row = sqlx::query(
+            "SELECT keypair.*, environment.account_id FROM keypair \
+             LEFT JOIN environment ON environment.id = keypair.owner_id WHERE keypair.id = ?",
+        )
+        .bind(id.to_string())
+        .fetch_optional(&mut *tx)
+        .await
+        .stored()?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let keypair = with_secrets(&mut tx, &row).await?;
+        let account = match keypair.owner {
+            Owner::Account(account) => account,
+            Owner::Environment(_) => {
+                row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
+            }
+        };
+        Ok(Some(LiveKeypair { keypair, account }))
+    }
+
+    async fn note_uses(&self, uses: &[KeyUse]) -> Result<()> {
+        let mut writer = self.write().await;
+        let mut tx = begin!(writer);
+        for used in uses {
+            let at = used.at.as_millisecond();
+            sqlx::query("UPDATE keypair SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) WHERE id = ?")
+                .bind(at)
+                .bind(used.keypair.to_string())
+                .execute(&mut *tx)
+                .await
+                .stored()?;
+            sqlx::query(
+                "UPDATE keypair_secret SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) \
+                 WHERE keypair_id = ? AND n = ?",
+            )
+            .bind(at)
+            .bind(used.keypair.to_string())
+            .bind(used.secret)
+            .execute(&mut *tx)
+            .await
+            .stored()?;
+        }
+        tx.commit().await.stored()
+    }
+}

@@ -1,0 +1,41 @@
+//! The schema, step by step. Append-only: a step that was released is never edited.
+
+use std::borrow::Cow;
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use sqlx::SqliteConnection;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+use storage::{Result, StorageError};
+
+const STEPS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../migrations/0001_first.sql"))];
+
+/// Held while the schema is brought up to date, so that processes that start together do it one by one.
+pub(crate) fn lock(database: &Path) -> Result<File> {
+    let path = database.with_extension("lock");
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .and_then(|file| file.lock().map(|()| file))
+        .map_err(|error| StorageError::Unavailable(error.into()))
+}
+
+/// Runs the steps that the store has not seen; refuses a store that has seen more.
+pub(crate) async fn run(connection: &mut SqliteConnection) -> Result<()> {
+    let steps = STEPS.map(|(version, name, sql)| {
+        let sql = AssertSqlSafe(sql).into_sql_str();
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(steps.to_vec()).run(connection).await.map_err(|error| match error {
+        MigrateError::VersionMissing(found) | MigrateError::VersionNotPresent(found) => {
+            StorageError::TooNew { found, known: STEPS.last().map_or(0, |step| step.0) }
+        }
+        MigrateError::VersionMismatch(version) => {
+            StorageError::Corrupt(format!("step {version} of the schema is not the one that was released"))
+        }
+        other => StorageError::Unavailable(other.into()),
+    })
+}

@@ -1,0 +1,128 @@
+use async_trait::async_trait;
+use domain::{Action, Grant, Member, ObjectRef, Owner, Place, Role, Stamp, UserId};
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use storage::{Record, Result, Roles, StorageError};
+
+use crate::audit::{Change, append};
+use crate::row::{Columns, Stored};
+use crate::{SqliteStorage, begin, environments, users};
+
+/// Stores the role in place of any that the user holds on the same account or environment.
+pub(crate) async fn put(tx: &mut SqliteConnection, user: UserId, grant: Grant) -> Result<()> {
+    sqlx::query("INSERT OR REPLACE INTO role (user_id, owner_id, role) VALUES (?, ?, ?)")
+        .bind(user.to_string())
+        .bind(grant.on.to_string())
+        .bind(grant.role.name())
+        .execute(tx)
+        .await
+        .stored()?;
+    Ok(())
+}
+
+/// The role that the user holds on exactly this account or environment.
+pub(crate) async fn held(tx: &mut SqliteConnection, user: UserId, on: Owner) -> Result<Option<Role>> {
+    sqlx::query("SELECT role FROM role WHERE user_id = ? AND owner_id = ?")
+        .bind(user.to_string())
+        .bind(on.to_string())
+        .fetch_optional(tx)
+        .await
+        .stored()?
+        .map(|row| row.parsed("role"))
+        .transpose()
+}
+
+/// Refuses if nobody but `user` administers the account.
+async fn require_another_administrator(tx: &mut SqliteConnection, user: UserId, on: Owner) -> Result<()> {
+    if let Owner::Environment(_) = on {
+        return Ok(());
+    }
+    let another: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM role WHERE owner_id = ? AND role = 'administrator' AND user_id <> ?)",
+    )
+    .bind(on.to_string())
+    .bind(user.to_string())
+    .fetch_one(tx)
+    .await
+    .stored()?;
+    if another { Ok(()) } else { Err(StorageError::LastAdministrator) }
+}
+
+fn change(action: Action, user: UserId, on: Owner, before: Option<Role>, after: Option<Role>) -> Change {
+    let record = |role: Option<Role>| role.map_or(Value::Null, |role| Grant { on, role }.record());
+    Change {
+        action,
+        object: ObjectRef::new("user", user),
+        owner: Some(on),
+        before: record(before),
+        after: record(after),
+    }
+}
+
+#[async_trait]
+impl Roles for SqliteStorage {
+    async fn grant_role(&self, stamp: &Stamp, user: UserId, grant: Grant) -> Result<()> {
+        let mut writer = self.write().await;
+        let mut tx = begin!(writer);
+        users::find(&mut tx, user).await?;
+        environments::require_open(&mut tx, grant.on).await?;
+        let before = held(&mut tx, user, grant.on).await?;
+        if before == Some(Role::Administrator) && grant.role != Role::Administrator {
+            require_another_administrator(&mut tx, user, grant.on).await?;
+        }
+        put(&mut tx, user, grant).await?;
+        append(&mut tx, stamp, change(Action::RoleGranted, user, grant.on, before, Some(grant.role))).await?;
+        tx.commit().await.stored()
+    }
+
+    async fn revoke_role(&self, stamp: &Stamp, user: UserId, on: Owner) -> Result<()> {
+        let mut writer = self.write().await;
+        let mut tx = begin!(writer);
+        let before = held(&mut tx, user, on).await?.ok_or(StorageError::NotFound)?;
+        if before == Role::Administrator {
+            require_another_administrator(&mut tx, user, on).await?;
+        }
+        sqlx::query("DELETE FROM role WHERE user_id = ? AND owner_id = ?")
+            .bind(user.to_string())
+            .bind(on.to_string())
+            .execute(&mut *tx)
+            .await
+            .stored()?;
+        append(&mut tx, stamp, change(Action::RoleRevoked, user, on, Some(before), None)).await?;
+        tx.commit().await.stored()
+    }
+
+    async fn grants_of(&self, user: UserId) -> Result<Vec<Grant>> {
+        sqlx::query(
+            "SELECT owner_id, role FROM role WHERE user_id = ? AND (\
+             EXISTS (SELECT 1 FROM account WHERE account.id = owner_id AND closed_at IS NULL) OR \
+             EXISTS (SELECT 1 FROM environment WHERE environment.id = owner_id AND closed_at IS NULL)) \
+             ORDER BY owner_id",
+        )
+        .bind(user.to_string())
+        .fetch_all(&self.readers)
+        .await
+        .stored()?
+        .iter()
+        .map(|row| Ok(Grant { on: row.parsed("owner_id")?, role: row.parsed("role")? }))
+        .collect()
+    }
+
+    async fn members(&self, place: Place) -> Result<Vec<Member>> {
+        sqlx::query(
+            "SELECT user.*, role.owner_id, role.role FROM role JOIN user ON user.id = role.user_id \
+             WHERE role.owner_id IN (?, ?) ORDER BY user.email, role.owner_id",
+        )
+        .bind(place.owner().to_string())
+        .bind(place.account().to_string())
+        .fetch_all(&self.readers)
+        .await
+        .stored()?
+        .iter()
+        .map(|row| {
+            let grant = Grant { on: row.parsed("owner_id")?, role: row.parsed("role")? };
+            Ok(Member { user: users::user(row)?, grant })
+        })
+        .collect()
+    }
+}

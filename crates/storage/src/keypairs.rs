@@ -1,0 +1,62 @@
+use async_trait::async_trait;
+use domain::{AccountId, Action, KeyId, Keypair, Owner, Stamp, Timestamp};
+
+use crate::{Result, Slice};
+
+/// A keypair with what it takes to decide what its tokens reach.
+#[derive(Clone, Debug)]
+pub struct LiveKeypair {
+    /// The keypair; its owner is open, since closing an owner ends its keypairs.
+    pub keypair: Keypair,
+    /// The account that is the owner, or that owns the environment that is.
+    pub account: AccountId,
+}
+
+/// That a keypair was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Which.
+    pub keypair: KeyId,
+    /// By which of its secrets.
+    pub secret: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Keypairs.
+#[async_trait]
+pub trait Keypairs: Send + Sync {
+    /// Stores a new keypair with its secret's hash; `NotFound` or `Closed` if its owner is.
+    async fn create_keypair(&self, stamp: &Stamp, keypair: &Keypair) -> Result<()>;
+
+    /// The owner's keypair; `NotFound`, also if it is another owner's.
+    async fn keypair(&self, owner: Owner, id: KeyId) -> Result<Keypair>;
+
+    /// The owner's keypairs, the newest first.
+    async fn keypairs(&self, owner: Owner, slice: Slice<KeyId>) -> Result<Vec<Keypair>>;
+
+    /// Stores `after` in place of `before`; `Moved` if it is no longer as it was read, `NotFound`.
+    async fn save_keypair(
+        &self,
+        stamp: &Stamp,
+        action: Action,
+        before: &Keypair,
+        after: &Keypair,
+    ) -> Result<()>;
+
+    /// Removes the owner's keypair for good. With `expected_version`, `Moved` unless it still has that version.
+    /// `NotFound`.
+    async fn remove_keypair(
+        &self,
+        stamp: &Stamp,
+        owner: Owner,
+        id: KeyId,
+        expected_version: Option<i64>,
+    ) -> Result<()>;
+
+    /// The keypair, whoever owns it; none if it does not exist, or no longer.
+    async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>>;
+
+    /// Notes when keypairs and secrets were last used; never moves a time back.
+    async fn note_uses(&self, uses: &[KeyUse]) -> Result<()>;
+}

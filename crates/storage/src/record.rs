@@ -1,0 +1,77 @@
+use domain::{Account, Environment, Grant, Keypair, Query, QueryState, User};
+use serde_json::{Value, json};
+
+use crate::Invitation;
+
+/// How an object stands in the audit log: without secrets, with the names that the API uses.
+pub trait Record {
+    /// The object as JSON.
+    fn record(&self) -> Value;
+}
+
+impl Record for Account {
+    fn record(&self) -> Value {
+        json!({"id": self.id, "name": self.name, "closed_at": self.state.closed_at()})
+    }
+}
+
+impl Record for Environment {
+    fn record(&self) -> Value {
+        json!({
+            "id": self.id,
+            "account_id": self.account,
+            "name": self.name,
+            "closed_at": self.state.closed_at(),
+        })
+    }
+}
+
+impl Record for User {
+    fn record(&self) -> Value {
+        json!({"id": self.id, "email": self.email.as_str()})
+    }
+}
+
+impl Record for Grant {
+    fn record(&self) -> Value {
+        json!({"on": self.on, "role": self.role})
+    }
+}
+
+impl Record for Invitation {
+    fn record(&self) -> Value {
+        json!({
+            "email": self.email.as_str(),
+            "role": self.grant.role,
+            "expires_at": self.expires_at,
+        })
+    }
+}
+
+impl Record for Keypair {
+    fn record(&self) -> Value {
+        let secrets: Vec<Value> = self
+            .secrets
+            .iter()
+            .map(|secret| json!({"n": secret.n, "hint": secret.hint, "expires_at": secret.expires_at}))
+            .collect();
+        json!({
+            "id": self.id,
+            "comment": self.comment,
+            "scopes": self.scopes,
+            "enabled": self.enabled,
+            "expires_at": self.expires_at,
+            "secrets": secrets,
+        })
+    }
+}
+
+impl Record for Query {
+    fn record(&self) -> Value {
+        let closed_at = match self.state {
+            QueryState::Open => None,
+            QueryState::Closed(at) => Some(at),
+        };
+        json!({"id": self.id, "title": self.title, "question": self.question, "closed_at": closed_at})
+    }
+}

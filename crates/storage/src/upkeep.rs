@@ -1,0 +1,25 @@
+use std::path::Path;
+
+use async_trait::async_trait;
+use domain::Timestamp;
+
+use crate::Result;
+
+/// What keeps a store well.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Answers if the store can be read.
+    async fn ping(&self) -> Result<()>;
+
+    /// Forgets sessions and invitations that had run out at `now`.
+    async fn sweep(&self, now: Timestamp) -> Result<()>;
+
+    /// Writes a consistent copy of the store to a new file, beside running servers.
+    async fn backup(&self, to: &Path) -> Result<()>;
+
+    /// Verifies the store itself; every fault found, in words.
+    async fn check(&self) -> Result<Vec<String>>;
+
+    /// Writes out what is pending and lets go of the store.
+    async fn close(&self);
+}

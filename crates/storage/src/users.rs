@@ -1,0 +1,26 @@
+use async_trait::async_trait;
+use domain::{Email, PasswordHash, Stamp, User, UserId};
+
+use crate::{Result, Slice};
+
+/// Users.
+#[async_trait]
+pub trait Users: Send + Sync {
+    /// Stores a new user; `Exists` if the address is taken.
+    async fn create_user(&self, stamp: &Stamp, user: &User, password: &PasswordHash) -> Result<()>;
+
+    /// The user; `NotFound`.
+    async fn user(&self, id: UserId) -> Result<User>;
+
+    /// The user with this address, and the hash of the password; `NotFound`.
+    async fn user_by_email(&self, email: &Email) -> Result<(User, PasswordHash)>;
+
+    /// Users, the oldest first.
+    async fn users(&self, slice: Slice<UserId>) -> Result<Vec<User>>;
+
+    /// Sets another password and ends every session of the user. `NotFound`.
+    async fn set_password(&self, stamp: &Stamp, id: UserId, password: &PasswordHash) -> Result<()>;
+
+    /// Removes the user with every role and session. `NotFound`; `LastAdministrator` of an open account.
+    async fn remove_user(&self, stamp: &Stamp, id: UserId) -> Result<()>;
+}
