@@ -46,7 +46,7 @@ export class Product {
     this.process = spawn(
       BINARY,
       ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.port}`, '--public-url', this.url, ...this.flags],
-      { env: environment(), stdio: ['ignore', 'pipe', 'pipe'] },
+      { env: Product.environment(), stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const { process: server } = this;
     running.add(server);
@@ -87,7 +87,7 @@ export class Product {
       const child = execFile(
         BINARY,
         [...words, '--data', this.data],
-        { env: environment(), timeout: 30_000 },
+        { env: Product.environment(), timeout: 30_000 },
         (error, stdout, stderr) => resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
       );
       child.stdin.end(input ?? '');
@@ -109,6 +109,11 @@ export class Product {
 
   neverLogged(secret) {
     this.#secrets.add(secret);
+  }
+
+  /** The variables of whoever runs the tests must not configure the product. */
+  static environment() {
+    return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('FEEDBACK_')));
   }
 
   async #end() {
@@ -135,12 +140,7 @@ export async function until(what, milliseconds, condition) {
   }
 }
 
-/** The variables of whoever runs the tests must not configure the product. */
-function environment() {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('FEEDBACK_')));
-}
-
-function freePort() {
+export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer()
       .on('error', reject)

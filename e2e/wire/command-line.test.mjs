@@ -110,12 +110,11 @@ test('a wrong setting stops the start with a line that names it', async (t) => {
   ];
   for (const [what, flags, variables, says] of cases) {
     await t.test(what, async () => {
-      const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('FEEDBACK_'));
       const data = flags.includes('--data') ? [] : ['--data', join(folder, 'data')];
       const listen = flags.includes('--listen') || variables.FEEDBACK_LISTEN ? [] : ['--listen', '127.0.0.1:0'];
       const child = spawn(BINARY, ['serve', ...flags, ...data, ...listen], {
         cwd: tmpdir(),
-        env: { ...Object.fromEntries(inherited), ...variables },
+        env: { ...Product.environment(), ...variables },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       const deadline = setTimeout(() => child.kill('SIGKILL'), 10_000);

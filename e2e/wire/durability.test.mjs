@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { api, assertDead, assertInvalidClient, assertWorks, tokenFor } from '../program.mjs';
 import { Product, SCOPES, until } from '../product.mjs';
@@ -80,4 +83,32 @@ test('SIGTERM lets a request that was begun finish, and takes no new one', async
   await product.serve();
   const [{ id }] = (await assertWorks(product, token)).environments;
   assert.equal(id, environment.id);
+});
+
+test('a backup taken beside the running server is a whole one', async (t) => {
+  const product = await Product.start(t);
+  const environment = await product.environment(await product.account('Acme'), 'Production');
+  const kept = await product.keypair(environment, ['feedback-report:read'], 'kept');
+  const disabled = await product.keypair(environment, ['feedback-report:read'], 'disabled');
+  await product.operate('key', 'disable', disabled.id);
+  await product.operate('check');
+  const folder = await mkdtemp(join(tmpdir(), 'feedback-e2e-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await product.operate('backup', join(folder, 'backup'));
+  const { code } = await product.command(['restore', join(folder, 'backup'), '--json']);
+  assert.notEqual(code, 0, 'restored over a store in use');
+
+  const token = await tokenFor(product, kept);
+  await product.operate('key', 'remove', kept.id, '--yes');
+  await product.stop('SIGTERM');
+  // The key that the signing keys are encrypted under is kept apart from the backup.
+  for (const file of await readdir(product.data)) {
+    if (file !== 'master.key') await rm(join(product.data, file), { recursive: true });
+  }
+  await product.operate('restore', join(folder, 'backup'));
+  await product.operate('check');
+  await product.serve();
+  await assertWorks(product, await tokenFor(product, kept));
+  await assertWorks(product, token);
+  await assertInvalidClient(product, disabled);
 });
