@@ -64,7 +64,7 @@ export class ApiManagement {
 
   async rotate(keypair, overlap) {
     await this.press(keypair, 'Rotate');
-    await this.page.getByRole('radio', { name: overlap }).check();
+    await this.page.getByRole('radio', { name: overlap, exact: true }).check();
     await this.button('Rotate').click();
     const rotated = await this.#readOnce();
     assert.equal(rotated.id, keypair.id);

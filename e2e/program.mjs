@@ -61,6 +61,12 @@ export async function assertDeadWithinASecond(product, token) {
   await assertDead(product, token);
 }
 
+/** A keypair that another process has just enabled. */
+export async function tokenWithinASecond(product, keypair) {
+  await until('the keypair to be enabled', 1_000, async () => (await askForToken(product, keypair)).status === 200);
+  return tokenFor(product, keypair);
+}
+
 export async function assertInvalidClient(product, keypair) {
   const { status, headers, body } = await askForToken(product, keypair);
   assert.equal(status, 401, JSON.stringify(body));

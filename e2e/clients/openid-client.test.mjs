@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as client from 'openid-client';
-import { assertDeadWithinASecond, assertWorks } from '../program.mjs';
+import { assertDeadWithinASecond, assertWorks, tokenWithinASecond } from '../program.mjs';
 import { Product } from '../product.mjs';
 
 test('openid-client gets at the data until the keypair is disabled', async (t) => {
@@ -45,6 +45,7 @@ test('openid-client gets at the data until the keypair is disabled', async (t) =
         return true;
       });
       await product.operate('key', 'enable', keypair.id);
+      await tokenWithinASecond(product, keypair);
     });
   }
 });

@@ -65,11 +65,16 @@ class Clients(unittest.TestCase):
         with self.assertRaises(refused_scope) as caught:
             fetch("feedback-admin")
         self.assertEqual(caught.exception.error, "invalid_scope")
+        # A refused request made the library forget what it had.
+        session.token = token
+        self.assertEqual(session.get(f"{URL}/v1/access", timeout=10).status_code, 200)
         operate("key", "disable", KEYPAIR["id"])
         self.until(
             lambda: session.get(f"{URL}/v1/access", timeout=10).status_code == 401,
             "the old token stops",
         )
+        challenge = session.get(f"{URL}/v1/access", timeout=10).headers["WWW-Authenticate"]
+        self.assertIn('error="invalid_token"', challenge)
         with self.assertRaises(refused) as caught:
             fetch(SCOPE)
         self.assertEqual(caught.exception.error, "invalid_client")

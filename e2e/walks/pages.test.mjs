@@ -26,11 +26,12 @@ test('every page, in both themes, wide and narrow', async (t) => {
     for (const [size, viewport] of Object.entries(WIDTHS)) {
       await t.test(`${colorScheme}, ${size}`, async (t) => {
         const options = { colorScheme, viewport, reducedMotion: 'reduce' };
+        // All of them at once, to be mended at once.
+        const faults = [];
         const look = async (visitor, name) => {
           const path = `${SCREENSHOTS}${name}-${colorScheme}-${size}.png`;
           await visitor.page.screenshot({ path, fullPage: true });
-          await visitor.assertNoOverflow();
-          await visitor.assertAccessible();
+          faults.push(...(await visitor.overflow()), ...(await visitor.barriers()));
         };
 
         const guest = await Visitor.arrive(t, browser, product, options);
@@ -42,8 +43,6 @@ test('every page, in both themes, wide and narrow', async (t) => {
         await guest.page.getByRole('button', { name: 'Sign in', exact: true }).click();
         await guest.page.getByRole('alert').waitFor();
         await look(guest, 'sign-in-refused');
-        await guest.open('/docs');
-        await look(guest, 'docs');
 
         const admin = await (await Visitor.arrive(t, browser, product, options)).signIn('admin@example.com');
         const shapes = new Set();
@@ -70,7 +69,9 @@ test('every page, in both themes, wide and narrow', async (t) => {
         await management.finishReading();
         await management.open();
         await management.button('Create API keypair').click();
+        admin.expectRefusal(management.path);
         await management.button('Create').click();
+        await management.page.getByText(/at least one scope/i).waitFor();
         await look(admin, 'keypair-refused');
         for (const name of ['Switch account or environment', /^Your account/]) {
           await admin.open(`/environments/${environment.id}`);
@@ -84,6 +85,18 @@ test('every page, in both themes, wide and narrow', async (t) => {
         await look(reader, 'reader-start');
         const nobody = await (await Visitor.arrive(t, browser, product, options)).signIn('nobody@example.com');
         await look(nobody, 'welcome');
+        assert.equal(faults.length, 0, faults.join('\n'));
+      });
+    }
+  }
+
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [size, viewport] of Object.entries(WIDTHS)) {
+      await t.test(`the API’s page, ${colorScheme}, ${size}`, async (t) => {
+        const guest = await Visitor.arrive(t, browser, product, { colorScheme, viewport });
+        await guest.open('/docs');
+        await guest.page.screenshot({ path: `${SCREENSHOTS}docs-${colorScheme}-${size}.png` });
+        assert.deepEqual([...(await guest.overflow()), ...(await guest.barriers())], []);
       });
     }
   }
@@ -93,12 +106,14 @@ test('every page, in both themes, wide and narrow', async (t) => {
     const long = 'Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenfarbe'.repeat(3);
     await product.keypair(environment, SCOPES.slice(0, 4), long);
     const admin = await (await Visitor.arrive(t, browser, product, { viewport })).signIn('admin@example.com');
+    const faults = [];
     const visited = await admin.walk(
       (path) => !path.startsWith('/docs'),
-      () => admin.assertNoOverflow(),
+      async () => faults.push(...(await admin.overflow())),
       new URL(admin.page.url()).pathname,
       `/environments/${environment.id}`,
     );
+    assert.deepEqual(faults, []);
     assert.ok(visited.size > 20, `only ${visited.size} pages were found`);
   });
 
@@ -123,9 +138,6 @@ test('every page, in both themes, wide and narrow', async (t) => {
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'API management' }).waitFor();
   });
-
-  const focused = (page) =>
-    page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim());
 
   /** The address without what is different from one object to the next. */
   function nameOf(path) {
@@ -167,3 +179,7 @@ test('every page, in both themes, wide and narrow', async (t) => {
     await post('/responses', { responses });
   }
 });
+
+/** What has the keyboard, by its name. */
+const focused = (page) =>
+  page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim());

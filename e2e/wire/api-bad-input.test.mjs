@@ -268,8 +268,6 @@ test('bad input gets a clear error and changes nothing', async (t) => {
     ['an unknown field in a query edit', 'PATCH', `${path}/queries/${query.id}`, { answer: 1 }, /answer/],
     ['dates reversed', 'GET', `${path}/reports/overview?from=2026-02-02&to=2026-02-01`, null, /from|to/],
     ['dates too far apart', 'GET', `${path}/reports/overview?from=2024-01-01&to=2025-01-02`, null, /366/],
-    ['no dates', 'GET', `${path}/reports/overview`, null, /from/],
-    ['half the dates', 'GET', `${path}/reports/overview?from=2026-02-01`, null, /to/],
     ['a day that is none', 'GET', `${path}/reports/overview?from=2026-02-30&to=2026-03-01`, null, /from/],
     ['a time for a date', 'GET', `${path}/reports/overview?from=2026-02-01T00:00:00Z&to=2026-03-01`, null, /from/],
     ['a date twice', 'GET', `${path}/reports/overview?from=2026-02-01&from=2026-02-02&to=2026-03-01`, null, /from/],
