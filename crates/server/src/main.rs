@@ -10,6 +10,7 @@ mod crypto;
 mod keypairs;
 mod live;
 mod master_key;
+mod metrics;
 mod oauth;
 mod passwords;
 mod request_id;

@@ -8,10 +8,11 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
-use crate::{api, oauth, request_id, web};
+use crate::{api, metrics, oauth, request_id, web};
 
 /// The Authorization Server, the Feedback API and the Web UI.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -30,6 +31,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             HeaderName::from_static("cross-origin-resource-policy"),
             HeaderValue::from_static("same-origin"),
         ))
+        // Where a handler has a fault of its own, only its own request is lost.
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn(metrics::measure))
         .layer(middleware::from_fn_with_state(app.clone(), request_id::name_request))
         .with_state(app)
 }

@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::app::App;
 use crate::live::{FEED_INTERVAL, FLUSH_INTERVAL};
+use crate::metrics;
 use crate::router::router;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
@@ -81,7 +82,11 @@ async fn follow_feed(app: Arc<App>) {
     let mut readable = true;
     loop {
         ticks.tick().await;
-        match app.live.catch_up().await {
+        let read = app.live.catch_up().await;
+        if read.is_ok() {
+            metrics::feed_was_read(app.clock.now());
+        }
+        match read {
             Ok(()) if !readable => {
                 readable = true;
                 tracing::info!("the change feed can be read again");

@@ -9,7 +9,7 @@ use super::failure::{About, Failure, Result};
 use super::{logs, output};
 use crate::app::{App, Missing};
 use crate::config::{Config, Flags};
-use crate::{serve, web};
+use crate::{metrics, serve, web};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
@@ -22,6 +22,10 @@ impl Serve {
         let config = Config::load(&self.flags).map_err(Failure::new)?;
         logs::start(config.log, logs::Level::Everything)?;
         let listener = bind(config.listen).await?;
+        let metrics = match config.metrics_listen {
+            Some(address) => Some((bind(address).await?, metrics::start().map_err(Failure::new)?)),
+            None => None,
+        };
         let config = config.bound(listener.local_addr().map_err(Failure::new)?);
         // Before anything can be in the middle of being done.
         let stop = serve::stop_signal().map_err(Failure::new)?;
@@ -37,9 +41,12 @@ impl Serve {
             data = %app.config.data.display(),
             "serving"
         );
-        serve::serve(app, listener, stop)
-            .await
-            .map_err(|error| Failure::new(format!("can't serve: {error}")))?;
+        let metrics = metrics.map(|(listener, counted)| tokio::spawn(metrics::serve(listener, counted)));
+        let served = serve::serve(app, listener, stop).await;
+        if let Some(metrics) = metrics {
+            metrics.abort();
+        }
+        served.map_err(|error| Failure::new(format!("can't serve: {error}")))?;
         tracing::info!("stopped");
         Ok(())
     }
@@ -52,6 +59,6 @@ pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
             std::io::ErrorKind::AddrInUse => "something is served there already".to_owned(),
             _ => error.to_string(),
         };
-        Failure::new(format!("can't listen on {listen}: {why}; choose another address with --listen"))
+        Failure::new(format!("can't listen on {listen}: {why}; choose another address"))
     })
 }

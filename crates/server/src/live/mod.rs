@@ -4,6 +4,8 @@
 //! can't read it trusts nothing that it remembers; it asks the store, and where that fails too, it refuses.
 
 mod feed;
+#[cfg(test)]
+mod model_tests;
 mod uses;
 
 use std::sync::{Arc, PoisonError, RwLock};

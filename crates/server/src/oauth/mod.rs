@@ -7,6 +7,8 @@ mod form;
 mod jwks;
 mod metadata;
 mod protected_resource;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::sync::Arc;

@@ -1,0 +1,82 @@
+//! What the program counts, for Prometheus, on a listener of its own.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::routing::get;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+/// Requests answered, by surface, method and status.
+const REQUESTS: &str = "feedback_http_requests_total";
+/// How long answers took, by surface.
+const DURATION: &str = "feedback_http_request_duration_seconds";
+/// When the change feed was last read to its end, in seconds since the Unix epoch.
+const FEED_READ: &str = "feedback_change_feed_read_timestamp_seconds";
+
+const BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Starts counting. Once in a process.
+pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &BUCKETS)?
+        .install_recorder()?;
+    metrics::describe_counter!(REQUESTS, "Requests answered");
+    metrics::describe_histogram!(DURATION, metrics::Unit::Seconds, "How long answers took");
+    metrics::describe_gauge!(FEED_READ, metrics::Unit::Seconds, "When the change feed was last read");
+    Ok(handle)
+}
+
+/// Serves `/metrics` on `listener` until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, handle: PrometheusHandle) -> std::io::Result<()> {
+    let upkeep = handle.clone();
+    let tidy = async move {
+        let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
+        loop {
+            ticks.tick().await;
+            upkeep.run_upkeep();
+        }
+    };
+    let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    let routes = Router::new().route("/metrics", get(move || async move { (text, handle.render()) }));
+    tokio::select! {
+        served = axum::serve(listener, routes) => served,
+        () = tidy => Ok(()),
+    }
+}
+
+/// Counts a request and how long its answer took.
+pub(crate) async fn measure(request: Request, next: Next) -> Response {
+    let surface = surface(request.uri().path());
+    let method = match request.method().as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS") => known.to_owned(),
+        // A client may make names up, and each would be kept.
+        _ => "other".to_owned(),
+    };
+    let began = Instant::now();
+    let response = next.run(request).await;
+    let status = response.status().as_str().to_owned();
+    metrics::counter!(REQUESTS, "surface" => surface, "method" => method, "status" => status).increment(1);
+    metrics::histogram!(DURATION, "surface" => surface).record(began.elapsed());
+    response
+}
+
+/// Notes that the change feed was read to its end.
+pub(crate) fn feed_was_read(now: domain::Timestamp) {
+    metrics::gauge!(FEED_READ).set(now.as_millisecond() as f64 / 1000.0);
+}
+
+fn surface(path: &str) -> &'static str {
+    match path {
+        "/healthz" | "/readyz" => "health",
+        _ if path.starts_with("/oauth2/") || path.starts_with("/.well-known/") => "oauth",
+        _ if path == "/docs" || path.starts_with("/v1") => "api",
+        _ => "web",
+    }
+}
