@@ -86,11 +86,8 @@ impl Endpoints {
     pub(super) fn and(self, endpoint: Endpoint) -> Self {
         let Endpoint { routes: (schemas, mut paths, methods), access } = endpoint;
         for (path, item) in &mut paths.paths {
-            for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete] {
-                if let Some(operation) = operation {
-                    describe(operation, path, access);
-                }
-            }
+            let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+            operations.into_iter().flatten().for_each(|operation| describe(operation, path, access));
         }
         Self(self.0.routes((schemas, paths, methods)))
     }

@@ -19,7 +19,7 @@ async fn every_operation_and_every_problem_stands_on_the_page() {
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     let document: Value = serde_json::from_str(openapi::document().unwrap()).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
-        assert!(page.text.contains(&format!("<code>{path}</code>")), "{path}");
+        assert!(page.text.contains(&format!("<code class=\"path\">{path}</code>")), "{path}");
         for operation in item.as_object().unwrap().values() {
             let id = operation["operationId"].as_str().unwrap();
             assert!(page.text.contains(&format!("id=\"{id}\"")), "{id}");
