@@ -1,7 +1,9 @@
 //! What every handler is handed: the store, what is live, the time, and the settings. The only file that names a
 //! backend.
 
+use std::fs::DirBuilder;
 use std::net::IpAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,6 +17,9 @@ use crate::master_key::{self, MasterKeyError};
 use crate::passwords::Passwords;
 use crate::signing::{SigningKeyError, SigningKeys};
 use crate::system::{SystemClock, SystemEntropy};
+
+/// What the store is called in the data folder; and whether a file is one.
+pub(crate) use storage_sqlite::{FILE_NAME as STORE_FILE, is_store};
 
 /// The running program.
 pub(crate) struct App {
@@ -79,11 +84,15 @@ const PASSWORDS_AT_ONCE: usize = 4;
 impl App {
     /// Opens the embedded store in the data folder.
     pub(crate) async fn open(config: Config, missing: Missing) -> Result<Self, StartError> {
-        let path = config.data.join(storage_sqlite::FILE_NAME);
+        let path = config.data.join(STORE_FILE);
         if missing == Missing::Refuse && !path.exists() {
             return Err(StartError::NoStore(config.data));
         }
-        std::fs::create_dir_all(&config.data)
+        // What is in there is for the server alone: hashes of passwords, and what people wrote.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data)
             .map_err(|error| StartError::Folder(config.data.clone(), error))?;
         let store = storage_sqlite::SqliteStorage::open(&path)
             .await
@@ -99,9 +108,15 @@ impl App {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartError> {
         let path = config.master_key_path();
-        let sealer = Sealer::new(&*master_key::read_or_create(&path, &*entropy)?);
+        let sealed = store.sealed(PersonKey::NAME).await?;
+        // A new key would not open what is sealed, only hide that the right one is missing.
+        let master_key = match &sealed {
+            Some(_) => master_key::read(&path)?,
+            None => master_key::read_or_create(&path, &*entropy)?,
+        };
+        let sealer = Sealer::new(&master_key);
         let other_key = |_| StartError::OtherMasterKey(path.clone());
-        let sealed = match store.sealed(PersonKey::NAME).await? {
+        let sealed = match sealed {
             Some(sealed) => sealed,
             None => {
                 let made = sealer.seal(PersonKey::NAME, &entropy.bytes::<32>(), &*entropy);

@@ -17,6 +17,7 @@ mod router;
 mod serve;
 mod signing;
 mod system;
+mod web;
 
 fn main() -> std::process::ExitCode {
     cli::main()

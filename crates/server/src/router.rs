@@ -11,13 +11,14 @@ use axum::routing::get;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
-use crate::{api, oauth, request_id};
+use crate::{api, oauth, request_id, web};
 
 /// The Authorization Server, the Feedback API and the Web UI.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(oauth::routes())
         .merge(api::routes(app.clone()))
+        .merge(web::router(app.clone()))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .layer(middleware::from_fn_with_state(app.clone(), apply_before_answering))

@@ -1,5 +1,8 @@
 -- Identifiers are TypeIDs as text, instants are milliseconds since the Unix epoch, days are days since it.
 
+-- `Fbk1`: by which the file tells that it is a store of Feedback, also to file(1).
+PRAGMA application_id = 1180855089;
+
 CREATE TABLE account (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL,

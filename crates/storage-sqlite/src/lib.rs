@@ -20,6 +20,8 @@ mod sessions;
 mod upkeep;
 mod users;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,10 +37,23 @@ use crate::row::Stored;
 /// What the database file is called in the data folder.
 pub const FILE_NAME: &str = "feedback.db";
 
+/// How a file that is a database begins (https://www.sqlite.org/fileformat2.html#the_database_header), and where it
+/// says whose it is: the `application_id` that the first step of the schema sets.
+const HEADER: &[u8] = b"SQLite format 3\0";
+const APPLICATION_ID: (usize, &[u8]) = (68, b"Fbk1");
+
 const READERS: u32 = 4;
 
 /// How long a process waits for another one's write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whether the file at `path` is a store of Feedback, of whatever version. Opens nothing and changes nothing.
+pub fn is_store(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(100).read_to_end(&mut start)?;
+    let (at, id) = APPLICATION_ID;
+    Ok(start.starts_with(HEADER) && start.get(at..).is_some_and(|rest| rest.starts_with(id)))
+}
 
 /// The store in one file.
 #[derive(Debug)]
@@ -58,7 +73,7 @@ impl SqliteStorage {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let mut writer = {
-            let _lock = migrations::lock(path)?;
+            let _lock = migrations::lock(path).await?;
             let mut writer = SqliteConnection::connect_with(&options).await.stored()?;
             migrations::run(&mut writer).await?;
             writer

@@ -12,15 +12,15 @@ use storage::{Result, StorageError};
 const STEPS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../migrations/0001_first.sql"))];
 
 /// Held while the schema is brought up to date, so that processes that start together do it one by one.
-pub(crate) fn lock(database: &Path) -> Result<File> {
+pub(crate) async fn lock(database: &Path) -> Result<File> {
     let path = database.with_extension("lock");
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .and_then(|file| file.lock().map(|()| file))
-        .map_err(|error| StorageError::Unavailable(error.into()))
+    let locked = tokio::task::spawn_blocking(|| {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        file.lock()?;
+        Ok::<_, std::io::Error>(file)
+    });
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| StorageError::Unavailable(error);
+    locked.await.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))
 }
 
 /// Runs the steps that the store has not seen; refuses a store that has seen more.
@@ -29,7 +29,8 @@ pub(crate) async fn run(connection: &mut SqliteConnection) -> Result<()> {
         let sql = AssertSqlSafe(sql).into_sql_str();
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql, false)
     });
-    Migrator::with_migrations(steps.to_vec()).run(connection).await.map_err(|error| match error {
+    let steps = Migrator::with_migrations(steps.to_vec());
+    steps.run_direct(None, connection, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(found) | MigrateError::VersionNotPresent(found) => {
             StorageError::TooNew { found, known: STEPS.last().map_or(0, |step| step.0) }
         }

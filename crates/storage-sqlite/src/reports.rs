@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Date, EnvironmentId, Period, Point, QueryId, QueryStatistics, Scores, Series, from_millis, utc_date};
+use domain::{
+    Date, EnvironmentId, Period, Point, QueryId, QueryStatistics, Scores, Series, from_millis, utc_date,
+};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use storage::Result;
 

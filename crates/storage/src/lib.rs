@@ -22,6 +22,14 @@ mod upkeep;
 mod users;
 
 #[cfg(feature = "conformance")]
+#[allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: each is named after its promise, and fails by panicking"
+)]
 pub mod conformance;
 
 pub use accounts::Accounts;

@@ -1,0 +1,77 @@
+//! What a command asks the person at the terminal, or takes from stdin: never from its arguments.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+use zeroize::Zeroizing;
+
+use super::failure::{Failure, Result};
+use crate::passwords::Password;
+
+/// More than the longest password that is accepted, in bytes.
+const MOST: u64 = 16 * 1024;
+
+/// A new password: all of stdin but a line end after it, or typed twice at a prompt without echo.
+pub(super) fn new_password(from_stdin: bool) -> Result<Password> {
+    if from_stdin {
+        return read_password(io::stdin().lock()).map(Password::typed);
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(
+            "there is no terminal to ask for the password; pass --password-stdin and send it there",
+        ));
+    }
+    let typed = prompted("Password: ")?;
+    let again = Zeroizing::new(prompted("Password, again: ")?);
+    if *again != typed {
+        return Err(Failure::new("the two passwords differ; nothing was changed"));
+    }
+    Ok(Password::typed(typed))
+}
+
+fn read_password(input: impl Read) -> Result<String> {
+    let mut text = String::new();
+    input
+        .take(MOST)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::new(format!("can't read the password from stdin: {error}")))?;
+    let end =
+        text.strip_suffix('\n').map_or(text.len(), |rest| rest.strip_suffix('\r').unwrap_or(rest).len());
+    text.truncate(end);
+    if text.is_empty() {
+        return Err(Failure::new("there is no password on stdin"));
+    }
+    Ok(text)
+}
+
+fn prompted(prompt: &str) -> Result<String> {
+    rpassword::prompt_password(prompt)
+        .map_err(|error| Failure::new(format!("can't ask for the password: {error}; pass --password-stdin")))
+}
+
+/// Goes on if `yes` was passed or the person types `yes`; says what to pass if there is nobody to ask.
+pub(super) fn confirmed(yes: bool, question: &str) -> Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(format!("{question} There is no terminal to ask; pass --yes to go on")));
+    }
+    let mut answer = String::new();
+    write!(io::stderr().lock(), "{question} Type yes to go on: ")
+        .and_then(|()| io::stdin().lock().read_line(&mut answer))
+        .map_err(Failure::new)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new("nothing was changed")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_end_is_no_part_of_a_password() {
+        assert_eq!(read_password(&b"quiet harbour\r\n"[..]).unwrap(), "quiet harbour");
+        assert_eq!(read_password(&b" two lines\nof it\n"[..]).unwrap(), " two lines\nof it");
+        assert!(read_password(&b"\n"[..]).is_err());
+        assert!(read_password(&b"\xff"[..]).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! `feedback backup` and `feedback restore`
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::check;
+use super::failure::{About, Failure, Result};
+use super::output;
+use super::store::Common;
+use crate::app::{self, App, Missing};
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Backup {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// The file to write; must not exist yet
+    file: PathBuf,
+}
+
+impl Backup {
+    pub(super) async fn run(self) -> Result<()> {
+        let file = self.file.display();
+        if self.file.exists() {
+            return Err(Failure::new(format!("{file} exists already; name a file that does not")));
+        }
+        let app = self.common.open(Missing::Refuse).await?;
+        let written = write(&app, &self.file).await;
+        let master_key = app.config.master_key_path();
+        app.store.close().await;
+        written.map_err(|error| Failure::new(format!("can't write the backup to {file}: {error}")))?;
+        if self.common.json {
+            return output::json(&serde_json::json!({ "file": self.file, "master_key": master_key }));
+        }
+        output::line(format!(
+            "Copied the store to {file}.\nKeep a copy of the master key, {}, too, but elsewhere: without it the backup \
+             can't be used, and whoever has both can sign access tokens.",
+            master_key.display()
+        ))
+    }
+}
+
+/// Copies the store in a folder of its own first: whatever has the file's name is whole.
+async fn write(app: &App, file: &Path) -> Result<()> {
+    let draft =
+        tempfile::Builder::new().prefix(".backup-").tempdir_in(folder_of(file)).map_err(Failure::new)?;
+    let copy = draft.path().join(app::STORE_FILE);
+    app.store.backup(&copy).await.about("store")?;
+    put(&copy, file).map_err(Failure::new)
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Restore {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// A file that `feedback backup` wrote
+    file: PathBuf,
+}
+
+impl Restore {
+    pub(super) async fn run(self) -> Result<()> {
+        let config = self.common.settings()?;
+        let store = config.data.join(app::STORE_FILE);
+        if store.exists() {
+            return Err(Failure::new(format!(
+                "there is a store in {} already; name an empty data folder with --data",
+                config.data.display()
+            )));
+        }
+        if !app::is_store(&self.file).map_err(|error| cannot(&self.file, error))? {
+            return Err(cannot(&self.file, "it is not the store of Feedback"));
+        }
+        if !config.master_key_path().is_file() {
+            return Err(Failure::new(format!(
+                "the master key of that store must be in {} first",
+                config.master_key_path().display()
+            )));
+        }
+        // Tried in a folder of its own, so that nothing is in the data folder unless it works.
+        let trial = fs::create_dir_all(&config.data)
+            .and_then(|()| tempfile::Builder::new().prefix(".restore-").tempdir_in(&config.data))
+            .map_err(|error| cannot(&self.file, error))?;
+        let audit_events = tried(&config, trial.path(), &self.file).await?;
+        put(&trial.path().join(app::STORE_FILE), &store).map_err(|error| cannot(&self.file, error))?;
+        if self.common.json {
+            return output::json(&serde_json::json!({ "data": config.data, "audit_events": audit_events }));
+        }
+        output::line(format!(
+            "Restored the store into {}; it is whole, with {audit_events} lines of audit log.",
+            config.data.display()
+        ))
+    }
+}
+
+/// Copies the backup into the `trial` folder, opens it with its master key and verifies it.
+async fn tried(config: &Config, trial: &Path, file: &Path) -> Result<u64> {
+    let copy = trial.join(app::STORE_FILE);
+    fs::copy(file, &copy).map_err(|error| cannot(file, error))?;
+    let trial =
+        Config { data: trial.to_owned(), master_key_file: Some(config.master_key_path()), ..config.clone() };
+    let app = App::open(trial, Missing::Refuse).await.map_err(|error| cannot(file, error))?;
+    let checked = check::check(&app).await;
+    app.store.close().await;
+    let (audit_events, faults) = checked?;
+    match faults.as_slice() {
+        [] => Ok(audit_events),
+        [first, ..] => Err(cannot(file, format!("it has {} faults, the first: {first}", faults.len()))),
+    }
+}
+
+/// Gives a finished file its place, and its owner alone the right to read it.
+fn put(draft: &Path, place: &Path) -> io::Result<()> {
+    let file = File::open(draft)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.sync_all()?;
+    // A link fails where a file has come to stand meanwhile; a rename would replace it.
+    fs::hard_link(draft, place)?;
+    File::open(folder_of(place))?.sync_all()
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
+fn cannot(file: &Path, why: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("can't restore {}: {why}", file.display()))
+}

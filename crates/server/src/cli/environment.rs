@@ -1,0 +1,176 @@
+//! `feedback environment …`
+
+use clap::Subcommand;
+use domain::{AccountId, EnvironmentId, State, new_id};
+use storage::Slice;
+
+use super::failure::{About, Result};
+use super::output::{self, instant, instant_or, short};
+use super::store::{Common, PART, operator};
+use super::{account, arguments, ask};
+use crate::api::shapes::EnvironmentShape;
+use crate::app::{App, Missing};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Environment {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Make an environment of an account
+    Create {
+        /// The account that will own it (acc_…)
+        #[arg(long)]
+        account: String,
+        /// What its people call it
+        #[arg(long, allow_hyphen_values = true)]
+        name: String,
+    },
+    /// List the environments, open and closed
+    List {
+        /// Only those of this account (acc_…)
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Show an environment
+    Show {
+        /// env_…
+        environment: String,
+    },
+    /// Give an environment another name
+    Rename {
+        /// env_…
+        environment: String,
+        /// The new name
+        #[arg(long, allow_hyphen_values = true)]
+        name: String,
+    },
+    /// Close an environment for good; ends all its keypairs
+    Close {
+        /// env_…
+        environment: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+impl Environment {
+    pub(super) async fn run(self) -> Result<()> {
+        let app = self.common.open(Missing::Refuse).await?;
+        let outcome = self.act.run(&app, self.common.json).await;
+        app.store.close().await;
+        outcome
+    }
+}
+
+impl Act {
+    async fn run(self, app: &App, json: bool) -> Result<()> {
+        let now = app.clock.now();
+        let stamp = app.stamp(&operator(), now);
+        match self {
+            Self::Create { account, name } => {
+                let environment = domain::Environment {
+                    id: new_id(now, &*app.entropy),
+                    account: account::id(&account)?,
+                    name: arguments::name(&name)?,
+                    state: State::Open,
+                    version: 1,
+                    created_at: now,
+                };
+                let made = app.store.create_environment(&stamp, &environment).await;
+                made.about(format!("account {}", environment.account))?;
+                print(json, &environment)
+            }
+            Self::List { account } => {
+                let environments = match account {
+                    Some(account) => {
+                        let id = account::id(&account)?;
+                        app.store.account(id).await.about(format!("account {id}"))?;
+                        of(app, id).await?
+                    }
+                    None => every(app).await?,
+                };
+                output::list(
+                    json,
+                    &environments,
+                    EnvironmentShape::from,
+                    ["ENVIRONMENT", "ACCOUNT", "STATE", "CREATED", "NAME"],
+                    "There is no environment yet; make one with `feedback environment create`.",
+                    |environment| {
+                        [
+                            environment.id.to_string(),
+                            environment.account.to_string(),
+                            account::state(environment.state).to_owned(),
+                            instant(environment.created_at),
+                            short(environment.name.as_str(), 60),
+                        ]
+                    },
+                )
+            }
+            Self::Show { environment } => {
+                let id = id(&environment)?;
+                print(json, &app.store.environment(id).await.about(about(id))?)
+            }
+            Self::Rename { environment, name } => {
+                let (id, name) = (id(&environment)?, arguments::name(&name)?);
+                let before = app.store.environment(id).await.about(about(id))?;
+                print(json, &app.store.rename_environment(&stamp, &before, &name).await.about(about(id))?)
+            }
+            Self::Close { environment, yes } => {
+                let id = id(&environment)?;
+                let name = app.store.environment(id).await.about(about(id))?.name;
+                let question =
+                    format!("Closing the environment {name} ({id}) ends all its keypairs, for good.");
+                ask::confirmed(yes, &question)?;
+                print(json, &app.store.close_environment(&stamp, id, None).await.about(about(id))?)
+            }
+        }
+    }
+}
+
+fn print(json: bool, environment: &domain::Environment) -> Result<()> {
+    let fields = [
+        ("Environment", environment.id.to_string()),
+        ("Account", environment.account.to_string()),
+        ("Name", environment.name.to_string()),
+        ("State", account::state(environment.state).to_owned()),
+        ("Created", instant(environment.created_at)),
+        ("Closed", instant_or(environment.state.closed_at(), "-")),
+    ];
+    output::object(json, &EnvironmentShape::from(environment), fields)
+}
+
+fn about(id: EnvironmentId) -> String {
+    format!("environment {id}")
+}
+
+fn id(text: &str) -> Result<EnvironmentId> {
+    arguments::id("an environment (env_…)", text)
+}
+
+/// The environments of an account, the oldest first.
+pub(super) async fn of(app: &App, account: AccountId) -> Result<Vec<domain::Environment>> {
+    let mut all: Vec<domain::Environment> = Vec::new();
+    loop {
+        let slice = Slice { after: all.last().map(|environment| environment.id), limit: PART };
+        let part = app.store.environments(account, slice).await.about("environment")?;
+        if part.is_empty() {
+            return Ok(all);
+        }
+        all.extend(part);
+    }
+}
+
+/// The environments of every account.
+pub(super) async fn every(app: &App) -> Result<Vec<domain::Environment>> {
+    let mut every = Vec::new();
+    for account in account::all(app).await? {
+        every.extend(of(app, account.id).await?);
+    }
+    Ok(every)
+}

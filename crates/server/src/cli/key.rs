@@ -1,0 +1,303 @@
+//! `feedback key …`
+
+use clap::Subcommand;
+use domain::{KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, Timestamp};
+use storage::Slice;
+
+use super::failure::{About, Failure, Result};
+use super::output::{self, instant, instant_or, short};
+use super::store::{Common, PART, operator, place};
+use super::{account, arguments, ask, environment};
+use crate::api::shapes::KeypairShape;
+use crate::app::{App, Missing};
+use crate::keypairs;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Key {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Make a keypair, and show its secret once
+    Create {
+        /// The account or environment that will own it (acc_… or env_…)
+        #[arg(long, value_name = "ACC|ENV")]
+        owner: String,
+        /// What it may request: names of scopes, parted by spaces
+        #[arg(long, value_name = "SCOPES")]
+        scope: String,
+        /// What it is for
+        #[arg(long, default_value = "", allow_hyphen_values = true)]
+        comment: String,
+        /// When it stops by itself: an instant, or a time from now as in 90d; never without it
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
+    },
+    /// List the keypairs, the newest of each owner first
+    List {
+        /// Only those of this account or environment (acc_… or env_…)
+        #[arg(long, value_name = "ACC|ENV")]
+        owner: Option<String>,
+    },
+    /// Show a keypair
+    Show {
+        /// key_…
+        key: String,
+    },
+    /// Let a disabled keypair work again; tokens from before stay dead
+    Enable {
+        /// key_…
+        key: String,
+    },
+    /// Stop a keypair and the tokens that it obtained
+    Disable {
+        /// key_…
+        key: String,
+    },
+    /// Change what a keypair is for, may request, or when it stops
+    #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+    Edit {
+        /// key_…
+        key: String,
+        /// What it is for
+        #[arg(long, group = "change", allow_hyphen_values = true)]
+        comment: Option<String>,
+        /// What it may request from now on: names of scopes, parted by spaces
+        #[arg(long, group = "change", value_name = "SCOPES")]
+        scope: Option<String>,
+        /// When it stops by itself: an instant, a time from now as in 90d, or never
+        #[arg(long, group = "change", value_name = "WHEN")]
+        expires: Option<String>,
+    },
+    /// Add a secret, and show it once
+    Rotate {
+        /// key_…
+        key: String,
+        /// When the other secrets stop, as in 7d, or 0s for at once; they stay without it
+        #[arg(long, value_name = "TIME")]
+        others_expire_in: Option<String>,
+    },
+    /// Delete one of a keypair's secrets, and the tokens that it obtained
+    DeleteSecret {
+        /// key_…
+        key: String,
+        /// The secret's number
+        n: u32,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Remove a keypair for good, with the tokens that it obtained
+    Remove {
+        /// key_…
+        key: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+impl Key {
+    pub(super) async fn run(self) -> Result<()> {
+        let app = self.common.open(Missing::Refuse).await?;
+        let outcome = self.act.run(&app, self.common.json).await;
+        app.store.close().await;
+        outcome
+    }
+}
+
+impl Act {
+    async fn run(self, app: &App, json: bool) -> Result<()> {
+        match self {
+            Self::Create { owner, scope, comment, expires } => {
+                let new = NewKeypair {
+                    owner: arguments::owner(&owner)?,
+                    comment: arguments::comment(&comment)?,
+                    scopes: arguments::scopes(&scope)?,
+                    expires_at: expires.map(|when| arguments::moment(&when, app.clock.now())).transpose()?,
+                };
+                let (keypair, secret) = create(app, new).await?;
+                print_with_secret(app, json, &keypair, &secret)
+            }
+            Self::List { owner } => list(app, json, owner).await,
+            Self::Show { key } => print(app, json, &find(app, &key).await?),
+            Self::Enable { key } => switch(app, json, &key, true).await,
+            Self::Disable { key } => switch(app, json, &key, false).await,
+            Self::Edit { key, comment, scope, expires } => {
+                let expires_at = match expires.as_deref() {
+                    None => None,
+                    Some("never") => Some(None),
+                    Some(when) => Some(Some(arguments::moment(when, app.clock.now())?)),
+                };
+                let edit = KeypairEdit {
+                    enabled: None,
+                    comment: comment.as_deref().map(arguments::comment).transpose()?,
+                    scopes: scope.as_deref().map(arguments::scopes).transpose()?,
+                    expires_at,
+                };
+                print(app, json, &change(app, &find(app, &key).await?, &edit).await?)
+            }
+            Self::Rotate { key, others_expire_in } => {
+                let others = others_expire_in.as_deref().map(arguments::duration).transpose()?;
+                let Keypair { id, owner, .. } = find(app, &key).await?;
+                let at = |now: Timestamp| others.and_then(|others| now.checked_add(others).ok());
+                let rotated = keypairs::rotate(app, &operator(), owner, id, at, None, None).await;
+                let (keypair, secret) = rotated.about(about(id))?;
+                print_with_secret(app, json, &keypair, &secret)
+            }
+            Self::DeleteSecret { key, n, yes } => {
+                let Keypair { id, owner, .. } = find(app, &key).await?;
+                ask::confirmed(
+                    yes,
+                    &format!("Deleting secret {n} of {id} ends the tokens that it obtained."),
+                )?;
+                let deleted = keypairs::delete_secret(app, &operator(), owner, id, n, None).await;
+                print(app, json, &deleted.about(about(id))?)
+            }
+            Self::Remove { key, yes } => {
+                let Keypair { id, owner, comment, .. } = find(app, &key).await?;
+                let question = format!(
+                    "Removing the keypair {id} ({}) can't be undone; programs that use it stop working.",
+                    short(comment.as_str(), 60)
+                );
+                ask::confirmed(yes, &question)?;
+                keypairs::remove(app, &operator(), owner, id, None).await.about(about(id))?;
+                output::removed(json, &id.to_string(), &format!("Removed the keypair {id} for good."))
+            }
+        }
+    }
+}
+
+async fn switch(app: &App, json: bool, key: &str, enabled: bool) -> Result<()> {
+    let before = find(app, key).await?;
+    if before.enabled == enabled {
+        return print(app, json, &before);
+    }
+    let edit = KeypairEdit { enabled: Some(enabled), ..KeypairEdit::default() };
+    print(app, json, &change(app, &before, &edit).await?)
+}
+
+async fn list(app: &App, json: bool, owner: Option<String>) -> Result<()> {
+    let owners = match owner {
+        Some(owner) => vec![place(app, arguments::owner(&owner)?).await?.owner()],
+        None => {
+            let mut owners: Vec<Owner> =
+                account::all(app).await?.iter().map(|account| account.id.into()).collect();
+            owners
+                .extend(environment::every(app).await?.iter().map(|environment| Owner::from(environment.id)));
+            owners
+        }
+    };
+    let now = app.clock.now();
+    let mut items = Vec::new();
+    for owner in owners {
+        items.extend(of(app, owner).await?);
+    }
+    output::list(
+        json,
+        &items,
+        |keypair| KeypairShape::at(now, keypair),
+        ["KEY ID", "OWNER", "STATUS", "LAST USED", "SCOPES", "COMMENT"],
+        "There is no keypair yet; make one with `feedback key create`.",
+        |keypair| {
+            [
+                keypair.id.to_string(),
+                keypair.owner.to_string(),
+                keypair.status(now).name().to_owned(),
+                instant_or(keypair.last_used_at, "never"),
+                keypair.scopes.to_string(),
+                short(keypair.comment.as_str(), 40),
+            ]
+        },
+    )
+}
+
+/// An owner's keypairs, the newest first.
+async fn of(app: &App, owner: Owner) -> Result<Vec<Keypair>> {
+    let mut all: Vec<Keypair> = Vec::new();
+    loop {
+        let slice = Slice { after: all.last().map(|keypair| keypair.id), limit: PART };
+        let part = app.store.keypairs(owner, slice).await.about(owner)?;
+        if part.is_empty() {
+            return Ok(all);
+        }
+        all.extend(part);
+    }
+}
+
+fn print(app: &App, json: bool, keypair: &Keypair) -> Result<()> {
+    let now = app.clock.now();
+    if json {
+        return output::json(&KeypairShape::at(now, keypair));
+    }
+    output::line(described(now, keypair))
+}
+
+fn print_with_secret(app: &App, json: bool, keypair: &Keypair, secret: &KeySecret) -> Result<()> {
+    let now = app.clock.now();
+    if json {
+        return output::json(&KeypairShape::at(now, keypair).with_secret(secret));
+    }
+    output::line(described(now, keypair))?;
+    output::line(format!(
+        "\nKey Secret  {}\n\nThis is the only time that the secret is shown. Keep it where only the program that uses it can read it.",
+        secret.reveal()
+    ))
+}
+
+fn described(now: Timestamp, keypair: &Keypair) -> String {
+    let secrets: Vec<_> = keypair
+        .secrets
+        .iter()
+        .map(|secret| {
+            format!(
+                "{}: …{}, made {}, last used {}, expires {}",
+                secret.n,
+                secret.hint,
+                instant(secret.created_at),
+                instant_or(secret.last_used_at, "never"),
+                instant_or(secret.expires_at, "never")
+            )
+        })
+        .collect();
+    output::labelled(&[
+        ("Key ID", keypair.id.to_string()),
+        ("Owner", format!("{} {}", keypair.owner.kind(), keypair.owner)),
+        ("Comment", keypair.comment.to_string()),
+        ("Scopes", keypair.scopes.to_string()),
+        ("Status", keypair.status(now).name().to_owned()),
+        ("Expires", instant_or(keypair.expires_at, "never")),
+        ("Created", format!("{} by {}", instant(keypair.created_at), keypair.created_by.name())),
+        ("Last used", instant_or(keypair.last_used_at, "never")),
+        ("Secrets", secrets.join("\n")),
+    ])
+}
+
+fn about(id: KeyId) -> String {
+    format!("keypair {id}")
+}
+
+/// The keypair, whoever owns it.
+async fn find(app: &App, key: &str) -> Result<Keypair> {
+    let id: KeyId = arguments::id("a keypair (key_…)", key)?;
+    match app.store.live_keypair(id).await.about(about(id))? {
+        Some(live) => Ok(live.keypair),
+        None => Err(Failure::new(format!("there is no keypair {id}, or no longer"))),
+    }
+}
+
+/// Makes a keypair.
+pub(super) async fn create(app: &App, new: NewKeypair) -> Result<(Keypair, KeySecret)> {
+    let what = format!("{} {}", new.owner.kind(), new.owner);
+    keypairs::create(app, &operator(), new, None).await.about(what)
+}
+
+/// Edits a keypair.
+async fn change(app: &App, keypair: &Keypair, edit: &KeypairEdit) -> Result<Keypair> {
+    let edited = keypairs::edit(app, &operator(), keypair.owner, keypair.id, edit, None, None).await;
+    edited.about(about(keypair.id))
+}

@@ -1,0 +1,68 @@
+//! `feedback serve`
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::net::TcpListener;
+use zeroize::Zeroizing;
+
+use super::failure::{About, Failure, Result};
+use super::{logs, output};
+use crate::app::{App, Missing};
+use crate::config::{Config, Flags};
+use crate::{crypto, serve};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<()> {
+        let config = Config::load(&self.flags).map_err(Failure::new)?;
+        logs::start(config.log, logs::Level::Everything)?;
+        let listener = bind(config.listen).await?;
+        let config = config.bound(listener.local_addr().map_err(Failure::new)?);
+        // Before anything can be in the middle of being done.
+        let stop = serve::stop_signal().map_err(Failure::new)?;
+        let app = Arc::new(App::open(config, Missing::Create).await.map_err(Failure::new)?);
+        if let Some(link) = setup_link(&app).await? {
+            output::line(format!("Make the first administrator here; the link works once:\n  {link}"))?;
+        }
+        output::line(format!("Feedback is served at {}", app.config.issuer()))?;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            listen = %app.config.listen,
+            public_url = app.config.issuer(),
+            data = %app.config.data.display(),
+            "serving"
+        );
+        serve::serve(app, listener, stop)
+            .await
+            .map_err(|error| Failure::new(format!("can't serve: {error}")))?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Takes the address, so that it is known to be free before anything else is done.
+pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "something is served there already".to_owned(),
+            _ => error.to_string(),
+        };
+        Failure::new(format!("can't listen on {listen}: {why}; choose another address with --listen"))
+    })
+}
+
+/// A fresh link for the first administrator, in place of any before it; none once there is a user. Never logged.
+async fn setup_link(app: &App) -> Result<Option<String>> {
+    let random = Zeroizing::new(app.entropy.bytes::<32>());
+    let token = URL_SAFE_NO_PAD.encode(*random);
+    let needed = app.store.put_setup_link(&crypto::sha256(token.as_bytes())).await.about("set-up link")?;
+    Ok(needed.then(|| format!("{}/set-up/{token}", app.config.issuer())))
+}

@@ -1,0 +1,62 @@
+//! The operator's way into the store: the data folder that the arguments name, offline or beside a running server.
+
+use std::path::PathBuf;
+
+use domain::{Actor, Owner, Place};
+
+use super::failure::{About, Failure, Result};
+use super::logs;
+use crate::app::{App, Author, Missing};
+use crate::config::{Config, Flags};
+
+/// Under what `--help` lists them.
+const HEADING: &str = "Options of every command";
+
+/// The arguments of every command on the store.
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// The data folder [default: ./feedback-data]
+    #[arg(long, value_name = "DIR", global = true, help_heading = HEADING)]
+    data: Option<PathBuf>,
+    /// The settings file; feedback.toml in the current folder if there is one
+    #[arg(long, value_name = "FILE", global = true, help_heading = HEADING)]
+    config: Option<PathBuf>,
+    /// Print one JSON object, with the names used in the API
+    #[arg(long, global = true, help_heading = HEADING)]
+    pub(super) json: bool,
+}
+
+/// How much of a list is read from the store at a time.
+pub(super) const PART: u32 = 500;
+
+impl Common {
+    /// The settings, with the data folder that was named.
+    pub(super) fn settings(&self) -> Result<Config> {
+        let flags = Flags { data: self.data.clone(), config: self.config.clone(), ..Flags::default() };
+        Config::load(&flags).map_err(Failure::new)
+    }
+
+    /// Opens the store.
+    pub(super) async fn open(&self, missing: Missing) -> Result<App> {
+        let config = self.settings()?;
+        logs::start(config.log, logs::Level::Warnings)?;
+        App::open(config, missing).await.map_err(Failure::new)
+    }
+}
+
+/// Whose changes the command line's are.
+pub(super) fn operator() -> Author {
+    Author { actor: Actor::Operator, address: None }
+}
+
+/// The account or environment, with what its roles are inherited from.
+pub(super) async fn place(app: &App, owner: Owner) -> Result<Place> {
+    let about = format!("{} {owner}", owner.kind());
+    Ok(match owner {
+        Owner::Account(id) => Place::Account(app.store.account(id).await.about(about)?.id),
+        Owner::Environment(id) => {
+            let environment = app.store.environment(id).await.about(about)?;
+            Place::Environment(environment.id, environment.account)
+        }
+    })
+}

@@ -1,0 +1,107 @@
+//! `/accounts/{acc}`: its environments, and making another.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::{Environment, Name, Owner, Period, Series, State as Condition, new_id};
+use storage::Slice;
+
+use super::door::{Admin, CanRead, base};
+use super::dress::page;
+use super::failure::PageError;
+use super::form::{Field, Fields};
+use super::shell::Shell;
+use super::when::{day_of, grouped};
+use crate::app::App;
+
+const LISTED: u32 = 100;
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    shell: Shell,
+    base: String,
+    name: String,
+    admin: bool,
+    environments: Vec<Card>,
+}
+
+struct Card {
+    href: String,
+    name: String,
+    id: String,
+    responses: String,
+    respondents: String,
+    average: String,
+}
+
+/// `GET /accounts/{acc}`
+pub(super) async fn show(State(app): State<Arc<App>>, visit: CanRead) -> Result<Response, PageError> {
+    let period = Period::ending(day_of(app.clock.now()), 30);
+    let mut environments = Vec::new();
+    for environment in app.store.open_environments(visit.account.id, Slice::first(LISTED)).await? {
+        let point = app.store.combined_point(environment.id, Series::Overview, period).await?;
+        environments.push(Card {
+            href: base(Owner::Environment(environment.id)),
+            name: environment.name.to_string(),
+            id: environment.id.to_string(),
+            responses: grouped(point.scores.responses()),
+            respondents: grouped(point.respondents),
+            average: point.scores.average().map_or("–".to_owned(), |average| format!("{average:.2}")),
+        });
+    }
+    let view = AccountPage {
+        shell: visit.shell(&app, "overview").await?,
+        base: visit.base(),
+        name: visit.name(),
+        admin: visit.is_admin(),
+        environments,
+    };
+    page(StatusCode::OK, &view)
+}
+
+#[derive(Template)]
+#[template(path = "environment_new.html")]
+struct NewPage {
+    shell: Shell,
+    base: String,
+    name: Field,
+}
+
+/// `GET /accounts/{acc}/environments/new`
+pub(super) async fn new_environment(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+) -> Result<Response, PageError> {
+    let shell = admin.shell(&app, "overview").await?;
+    page(StatusCode::OK, &NewPage { shell, base: admin.base(), name: Field::default() })
+}
+
+/// `POST /accounts/{acc}/environments`
+pub(super) async fn create_environment(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let mut field = Field::of(fields.one("name")?);
+    let Some(name) = field.read("The name", Name::new) else {
+        let shell = admin.shell(&app, "overview").await?;
+        let view = NewPage { shell, base: admin.base(), name: field };
+        return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
+    };
+    let now = app.clock.now();
+    let environment = Environment {
+        id: new_id(now, &*app.entropy),
+        account: admin.account.id,
+        name,
+        state: Condition::Open,
+        version: 1,
+        created_at: now,
+    };
+    app.store.create_environment(&app.stamp(&admin.author(), now), &environment).await?;
+    let to = format!("{}?done=environment-created", base(Owner::Environment(environment.id)));
+    Ok(Redirect::to(&to).into_response())
+}

@@ -1,0 +1,219 @@
+//! `…/administration/access-management/api-management`: the keypairs of an account or environment.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::{KeyId, KeySecret, Keypair, KeypairEdit, KeypairStatus, Timestamp};
+use serde::Deserialize;
+use storage::Slice;
+
+use super::door::{Admin, Visit};
+use super::dress::page;
+use super::failure::PageError;
+use super::shell::Shell;
+use super::when::When;
+use crate::app::App;
+use crate::keypairs::{self, KeypairError};
+
+const LISTED: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "api_management.html")]
+struct ListPage {
+    shell: Shell,
+    base: String,
+    is_environment: bool,
+    keys: Vec<Row>,
+    next: Option<String>,
+    made: Option<Made>,
+}
+
+struct Row {
+    id: String,
+    copy_target: String,
+    comment: String,
+    scopes: Vec<&'static str>,
+    enabled: bool,
+    status: &'static str,
+    status_class: &'static str,
+    created: When,
+    created_by: String,
+    last_used: Option<When>,
+    expires: Option<When>,
+    expires_word: &'static str,
+}
+
+impl Row {
+    fn new(keypair: &Keypair, now: Timestamp) -> Self {
+        let (status, status_class) = match keypair.status(now) {
+            KeypairStatus::Active => ("Active", "ok"),
+            KeypairStatus::Disabled => ("Disabled", "off"),
+            KeypairStatus::Expired => ("Expired", "warn"),
+        };
+        Self {
+            id: keypair.id.to_string(),
+            copy_target: format!("id-{}", keypair.id),
+            comment: keypair.comment.to_string(),
+            scopes: keypair.scopes.iter().map(domain::Scope::name).collect(),
+            enabled: keypair.enabled,
+            status,
+            status_class,
+            created: When::new(keypair.created_at, now),
+            created_by: keypair.created_by.name(),
+            last_used: keypair.last_used_at.map(|at| When::new(at, now)),
+            expires: keypair.expires_at.map(|at| When::new(at, now)),
+            expires_word: if keypair.expires_at.is_some_and(|at| at <= now) { "Expired" } else { "Expires" },
+        }
+    }
+}
+
+/// The one answer that shows a secret.
+pub(super) struct Made {
+    title: &'static str,
+    key_id: String,
+    secret: String,
+    note: Option<String>,
+    curl_token: String,
+    curl_access: String,
+}
+
+impl Made {
+    /// The answer to having made `secret`.
+    pub(super) fn new(
+        app: &App,
+        title: &'static str,
+        keypair: &Keypair,
+        secret: &KeySecret,
+        note: Option<String>,
+    ) -> Self {
+        let issuer = app.config.issuer();
+        let (id, secret) = (keypair.id, secret.reveal());
+        let request =
+            format!("{issuer}/oauth2/token \\\n  -u '{id}:{secret}' \\\n  -d grant_type=client_credentials");
+        Self {
+            title,
+            key_id: id.to_string(),
+            secret: secret.to_owned(),
+            note,
+            curl_token: format!("curl -sS {request}"),
+            curl_access: format!(
+                "TOKEN=$(curl -sS {request} |\n  sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')\n\
+                 curl -sS -H \"Authorization: Bearer $TOKEN\" {issuer}/v1/access"
+            ),
+        }
+    }
+}
+
+/// Which part of the list.
+#[derive(Deserialize)]
+pub(super) struct Part {
+    after: Option<String>,
+}
+
+/// `GET …/api-management`
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Query(part): Query<Part>,
+) -> Result<Response, PageError> {
+    let after = match part.after.as_deref().map(str::parse::<KeyId>) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return Err(PageError::NotFound),
+    };
+    show(&app, &admin, after, None).await
+}
+
+/// The list, and over it the secret that was just made.
+pub(super) async fn show(
+    app: &App,
+    admin: &Admin,
+    after: Option<KeyId>,
+    made: Option<Made>,
+) -> Result<Response, PageError> {
+    let now = app.clock.now();
+    let mut keypairs = app.store.keypairs(admin.owner(), Slice { after, limit: LISTED + 1 }).await?;
+    let base = address(admin);
+    let more = keypairs.len() > LISTED as usize;
+    keypairs.truncate(LISTED as usize);
+    let next = keypairs.last().filter(|_| more).map(|last| format!("{base}?after={}", last.id));
+    let status = if made.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    let view = ListPage {
+        shell: admin.shell(app, "api").await?,
+        base,
+        is_environment: admin.environment.is_some(),
+        keys: keypairs.iter().map(|keypair| Row::new(keypair, now)).collect(),
+        next,
+        made,
+    };
+    page(status, &view)
+}
+
+/// The address of the list.
+pub(super) fn address(visit: &Visit) -> String {
+    format!("{}/administration/access-management/api-management", visit.base())
+}
+
+/// What the paths of a keypair's pages carry.
+#[derive(Deserialize)]
+pub(super) struct KeyPath {
+    key: String,
+}
+
+impl KeyPath {
+    /// The Key ID; one that is none is like one that does not exist.
+    pub(super) fn id(&self) -> Result<KeyId, PageError> {
+        self.key.parse().map_err(|_| PageError::NotFound)
+    }
+}
+
+/// `POST …/api-management/{key}/enable`
+pub(super) async fn enable(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<KeyPath>,
+) -> Result<Response, PageError> {
+    switch(&app, &admin, path.id()?, true).await
+}
+
+/// `POST …/api-management/{key}/disable`
+pub(super) async fn disable(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<KeyPath>,
+) -> Result<Response, PageError> {
+    switch(&app, &admin, path.id()?, false).await
+}
+
+async fn switch(app: &App, admin: &Admin, id: KeyId, enabled: bool) -> Result<Response, PageError> {
+    let edit = KeypairEdit { enabled: Some(enabled), ..KeypairEdit::default() };
+    keypairs::edit(app, &admin.author(), admin.owner(), id, &edit, None, None).await.map_err(refused)?;
+    let done = if enabled { "keypair-enabled" } else { "keypair-disabled" };
+    Ok(back(admin, done))
+}
+
+/// Back to the list, saying what was done.
+pub(super) fn back(admin: &Admin, done: &str) -> Response {
+    Redirect::to(&format!("{}?done={done}", address(admin))).into_response()
+}
+
+/// A refusal that no field of a form can show.
+pub(super) fn refused(error: KeypairError) -> PageError {
+    match error {
+        KeypairError::Refused(refusal) => PageError::Conflict(sentence(&refusal)),
+        KeypairError::Store(error) => error.into(),
+    }
+}
+
+/// An error's words as a sentence.
+pub(super) fn sentence(error: &impl std::fmt::Display) -> String {
+    let mut words = error.to_string();
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    words.push('.');
+    words
+}

@@ -1,0 +1,123 @@
+//! `…/administration/audit-log`: every administrative change, the newest first.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::{Action, Actor, AuditEvent, Timestamp};
+use serde::Deserialize;
+
+use super::door::Admin;
+use super::dress::page;
+use super::failure::PageError;
+use super::shell::Shell;
+use super::when::When;
+use crate::app::App;
+
+const LISTED: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "audit_log.html")]
+struct AuditPage {
+    shell: Shell,
+    base: String,
+    events: Vec<Row>,
+    paged: bool,
+    next: Option<String>,
+}
+
+struct Row {
+    what: &'static str,
+    object: String,
+    who: String,
+    address: String,
+    at: When,
+    before: String,
+    after: String,
+}
+
+impl Row {
+    fn new(event: &AuditEvent, now: Timestamp) -> Self {
+        Self {
+            what: words(event.action),
+            object: event.object.id.clone(),
+            who: match &event.stamp.actor {
+                Actor::Operator => "Operator, by the command line".to_owned(),
+                actor => actor.name(),
+            },
+            address: event.stamp.address.clone().unwrap_or_default(),
+            at: When::new(event.stamp.at, now),
+            before: pretty(&event.before),
+            after: pretty(&event.after),
+        }
+    }
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    if value.is_null() { String::new() } else { serde_json::to_string_pretty(value).unwrap_or_default() }
+}
+
+fn words(action: Action) -> &'static str {
+    match action {
+        Action::AccountCreated => "Account created",
+        Action::AccountRenamed => "Account renamed",
+        Action::AccountClosed => "Account closed",
+        Action::EnvironmentCreated => "Environment created",
+        Action::EnvironmentRenamed => "Environment renamed",
+        Action::EnvironmentClosed => "Environment closed",
+        Action::UserCreated => "User created",
+        Action::UserPasswordChanged => "Password changed",
+        Action::UserRemoved => "User removed",
+        Action::RoleGranted => "Role granted",
+        Action::RoleRevoked => "Role revoked",
+        Action::InvitationCreated => "Invitation created",
+        Action::InvitationAccepted => "Invitation accepted",
+        Action::InvitationRevoked => "Invitation revoked",
+        Action::KeypairCreated => "API keypair created",
+        Action::KeypairChanged => "API keypair changed",
+        Action::KeypairEnabled => "API keypair enabled",
+        Action::KeypairDisabled => "API keypair disabled",
+        Action::KeypairSecretAdded => "Key Secret added",
+        Action::KeypairSecretDeleted => "Key Secret ended",
+        Action::KeypairRemoved => "API keypair removed",
+        Action::QueryCreated => "Query created",
+        Action::QueryChanged => "Query changed",
+        Action::QueryClosed => "Query closed",
+        Action::SigningKeyCreated => "Signing key created",
+    }
+}
+
+/// Which part of the log.
+#[derive(Deserialize)]
+pub(super) struct Part {
+    before: Option<String>,
+}
+
+/// `GET …/audit-log`
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Query(part): Query<Part>,
+) -> Result<Response, PageError> {
+    let before = match part.before.as_deref().map(str::parse::<i64>) {
+        None => None,
+        Some(Ok(sequence)) => Some(sequence),
+        Some(Err(_)) => return Err(PageError::NotFound),
+    };
+    let now = app.clock.now();
+    let mut events = app.store.audit_events(admin.owner(), before, LISTED + 1).await?;
+    let more = events.len() > LISTED as usize;
+    events.truncate(LISTED as usize);
+    let base = format!("{}/administration/audit-log", admin.base());
+    let next = events.last().filter(|_| more).map(|last| format!("{base}?before={}", last.sequence));
+    let view = AuditPage {
+        shell: admin.shell(&app, "audit").await?,
+        base,
+        events: events.iter().map(|event| Row::new(event, now)).collect(),
+        paged: before.is_some(),
+        next,
+    };
+    page(StatusCode::OK, &view)
+}

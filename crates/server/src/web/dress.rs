@@ -1,0 +1,94 @@
+//! What every answer of the Web UI wears: headers that keep it to itself, and a page for every failure.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+
+use super::failure::{PageError, Words};
+use crate::app::App;
+use crate::request_id::RequestId;
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'";
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessagePage {
+    status: u16,
+    title: &'static str,
+    detail: String,
+    action: &'static str,
+    label: &'static str,
+    request_id: String,
+}
+
+/// Refuses what a page of another site could have sent, makes pages of failures, and puts the headers on.
+pub(super) async fn dress(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
+    let response =
+        if may_be_forged(&request) { PageError::CrossSite.into_response() } else { next.run(request).await };
+    let mut response = with_page(response, request_id);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if app.config.issuer().starts_with("https:") {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}
+
+/// An unsafe request that names neither where it comes from nor how: no browser that people still use sends one.
+fn may_be_forged(request: &Request) -> bool {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    !safe
+        && !request.headers().contains_key("sec-fetch-site")
+        && !request.headers().contains_key(header::ORIGIN)
+}
+
+fn with_page(mut response: Response, request_id: String) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let words = match response.extensions_mut().remove::<Words>() {
+        Some(words) => words,
+        None if is_page(&response) => return response,
+        None => PageError::for_status(status).words(),
+    };
+    let page = MessagePage {
+        status: status.as_u16(),
+        title: words.title,
+        detail: words.detail,
+        action: "/",
+        label: "Back to Feedback",
+        request_id,
+    };
+    let body = page.render().unwrap_or_else(|_| page.title.to_owned());
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.remove(header::CONTENT_TYPE);
+    (parts.status, parts.headers, Html(body)).into_response()
+}
+
+fn is_page(response: &Response) -> bool {
+    let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|value| value.starts_with("text/html"))
+}
+
+/// A page with its status.
+pub(super) fn page(status: StatusCode, template: &impl Template) -> Result<Response, PageError> {
+    Ok((status, Html(template.render()?)).into_response())
+}

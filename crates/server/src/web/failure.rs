@@ -1,0 +1,171 @@
+//! What a page answers when it can't answer: one table of statuses.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use storage::StorageError;
+
+/// Why there is no page.
+#[derive(Clone, Debug)]
+pub(super) enum PageError {
+    /// Nobody is signed in; the address to come back to.
+    SignedOut(String),
+    /// There is no such page, or not for this person.
+    NotFound,
+    /// The form is not one of ours.
+    BadForm(String),
+    /// The form is too long.
+    TooLarge,
+    /// The request did not come from one of our pages.
+    CrossSite,
+    /// What was asked can't be done as things stand.
+    Conflict(String),
+    /// A one-time link that was used, replaced or has run out.
+    DeadLink,
+    /// The address exists, but not for this method.
+    Method,
+    /// A fault of ours; logged where it happened.
+    Internal,
+    /// The store can't be reached.
+    Unavailable,
+}
+
+/// The words of a failure, for whoever dresses the answer.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    pub(super) title: &'static str,
+    pub(super) detail: String,
+}
+
+impl PageError {
+    fn table(&self) -> (StatusCode, &'static str, String) {
+        use StatusCode as S;
+        match self {
+            Self::SignedOut(_) => (S::SEE_OTHER, "Sign in", String::new()),
+            Self::NotFound => (
+                S::NOT_FOUND,
+                "Page not found",
+                "There is nothing at this address, or you have no access to it.".to_owned(),
+            ),
+            Self::BadForm(what) => {
+                (S::BAD_REQUEST, "The form can't be read", format!("{what} Nothing was changed."))
+            }
+            Self::TooLarge => (
+                S::PAYLOAD_TOO_LARGE,
+                "That is too much",
+                "The form is longer than any of ours can be. Nothing was changed.".to_owned(),
+            ),
+            Self::CrossSite => (
+                S::FORBIDDEN,
+                "Refused",
+                "This request did not come from a page of Feedback. Nothing was changed.".to_owned(),
+            ),
+            Self::Conflict(what) => {
+                (S::CONFLICT, "That can't be done", format!("{what} Nothing was changed."))
+            }
+            Self::DeadLink => (
+                S::NOT_FOUND,
+                "This link no longer works",
+                "It was used already, replaced by another, or has run out. Ask for a new one.".to_owned(),
+            ),
+            Self::Method => (
+                S::METHOD_NOT_ALLOWED,
+                "Not possible here",
+                "This address does not take that kind of request.".to_owned(),
+            ),
+            Self::Internal => (
+                S::INTERNAL_SERVER_ERROR,
+                "Something went wrong",
+                "The fault is ours and has been noted. Please try again in a while.".to_owned(),
+            ),
+            Self::Unavailable => (
+                S::SERVICE_UNAVAILABLE,
+                "Not available right now",
+                "Feedback can't reach its data. Please try again in a while.".to_owned(),
+            ),
+        }
+    }
+
+    /// The failure that stands for an answer that came from elsewhere, such as the router.
+    pub(super) fn for_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::Method,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            StatusCode::FORBIDDEN => Self::CrossSite,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
+            other if other.is_client_error() => Self::BadForm("The request makes no sense here.".to_owned()),
+            _ => Self::Internal,
+        }
+    }
+
+    /// Its title and sentence.
+    pub(super) fn words(&self) -> Words {
+        let (_, title, detail) = self.table();
+        Words { title, detail }
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        if let Self::SignedOut(next) = &self {
+            let to = if next.is_empty() || next == "/" {
+                "/sign-in".to_owned()
+            } else {
+                format!("/sign-in?next={}", encoded(next))
+            };
+            return Redirect::to(&to).into_response();
+        }
+        let (status, ..) = self.table();
+        let mut response = status.into_response();
+        if matches!(self, Self::Unavailable) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        // The page itself is made where the request's name is known.
+        response.extensions_mut().insert(self.words());
+        response
+    }
+}
+
+impl From<StorageError> for PageError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound | StorageError::Closed => Self::NotFound,
+            StorageError::Moved => {
+                Self::Conflict("Somebody else changed it in the meantime; load the page again.".to_owned())
+            }
+            StorageError::Exists => Self::Conflict("It exists already.".to_owned()),
+            StorageError::LastAdministrator => Self::Conflict(LAST_ADMINISTRATOR.to_owned()),
+            StorageError::Unavailable(_) => {
+                tracing::error!(%error, "a page could not be made");
+                Self::Unavailable
+            }
+            StorageError::NotOpen(_) | StorageError::TooNew { .. } | StorageError::Corrupt(_) => {
+                tracing::error!(%error, "a page could not be made");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<askama::Error> for PageError {
+    fn from(error: askama::Error) -> Self {
+        tracing::error!(%error, "a page could not be rendered");
+        Self::Internal
+    }
+}
+
+/// Said when an account would be left without anybody to administer it.
+pub(super) const LAST_ADMINISTRATOR: &str =
+    "This is the last administrator of the account. Make somebody else an administrator first.";
+
+/// `text` percent-encoded, for a query.
+pub(super) fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,43 @@
+//! `/`: leads to where the person works.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::dress::page;
+use super::failure::PageError;
+use super::session::SignedIn;
+use super::shell::{self, Shell};
+use crate::app::App;
+
+#[derive(Template)]
+#[template(path = "welcome.html")]
+struct WelcomePage {
+    shell: Shell,
+}
+
+/// `GET /`
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    person: SignedIn,
+) -> Result<Response, PageError> {
+    let grants = app.store.grants_of(person.user.id).await?;
+    let accounts = shell::accounts(&app, &grants, None).await?;
+    let first = accounts.iter().find_map(|account| account.environments.first()).map(|entry| &entry.href);
+    let first = first.or_else(|| accounts.iter().find_map(|account| account.href.as_ref()));
+    if let Some(href) = first {
+        return Ok(Redirect::to(href).into_response());
+    }
+    let user = person.user.email.to_string();
+    let shell = Shell { user, place: None, accounts, notice: shell::notice(uri.query()) };
+    page(StatusCode::OK, &WelcomePage { shell })
+}
+
+/// Any address that nothing else serves.
+pub(super) async fn nothing() -> PageError {
+    PageError::NotFound
+}

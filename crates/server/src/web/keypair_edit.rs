@@ -1,0 +1,159 @@
+//! `…/api-management/{key}/edit`: comment, scopes and expiry; and ending one of several secrets.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::{Comment, Keypair, KeypairEdit, KeypairRefusal, Scopes, Timestamp};
+use serde::Deserialize;
+use storage::StorageError;
+
+use super::api_management::{KeyPath, address, back, refused, sentence};
+use super::door::Admin;
+use super::dress::page;
+use super::failure::PageError;
+use super::form::{Field, Fields};
+use super::keypair_new::{ScopeChoice, read_expiry, scope_choices};
+use super::shell::Shell;
+use super::when::{When, day_of};
+use crate::app::App;
+use crate::keypairs::{self, KeypairError};
+
+#[derive(Template)]
+#[template(path = "keypair_edit.html")]
+struct EditPage {
+    shell: Shell,
+    base: String,
+    id: String,
+    version: i64,
+    conflict: bool,
+    comment: Field,
+    scopes: Vec<ScopeChoice>,
+    scopes_error: Option<String>,
+    expires: Field,
+    secrets: Vec<SecretRow>,
+}
+
+struct SecretRow {
+    n: u32,
+    hint: String,
+    created: When,
+    last_used: Option<When>,
+    expires: Option<When>,
+    may_end: bool,
+}
+
+impl EditPage {
+    async fn new(app: &App, admin: &Admin, keypair: &Keypair) -> Result<Self, PageError> {
+        let now = app.clock.now();
+        let live = keypair.secrets.iter().filter(|secret| secret.is_live(now));
+        let several = live.clone().count() > 1;
+        let row = |secret: &domain::Secret| SecretRow {
+            n: secret.n,
+            hint: format!("fbs_…{}", secret.hint),
+            created: When::new(secret.created_at, now),
+            last_used: secret.last_used_at.map(|at| When::new(at, now)),
+            expires: secret.expires_at.map(|at| When::new(at, now)),
+            may_end: several,
+        };
+        Ok(Self {
+            shell: admin.shell(app, "api").await?,
+            base: address(admin),
+            id: keypair.id.to_string(),
+            version: keypair.version,
+            conflict: false,
+            comment: Field::of(&keypair.comment),
+            scopes: scope_choices(&keypair.owner, |scope| keypair.scopes.contains(scope)),
+            scopes_error: None,
+            expires: Field::of(keypair.expires_at.map(|at| day_of(at).to_string()).unwrap_or_default()),
+            secrets: live.map(row).collect(),
+        })
+    }
+}
+
+/// `GET …/api-management/{key}/edit`
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<KeyPath>,
+) -> Result<Response, PageError> {
+    let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
+    page(StatusCode::OK, &EditPage::new(&app, &admin, &keypair).await?)
+}
+
+/// `POST …/api-management/{key}/edit`
+pub(super) async fn save(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<KeyPath>,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let (owner, id) = (admin.owner(), path.id()?);
+    let version: i64 = fields
+        .one("version")?
+        .parse()
+        .map_err(|_| PageError::BadForm("The field “version” is not a number.".to_owned()))?;
+    let keypair = app.store.keypair(owner, id).await?;
+    let mut form = EditPage::new(&app, &admin, &keypair).await?;
+    form.comment = Field::of(fields.optional("comment")?.unwrap_or_default());
+    form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
+    form.scopes = scope_choices(&owner, |scope| fields.all("scope").any(|name| name == scope.name()));
+    let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
+    let comment = form.comment.read("The comment", Comment::new);
+    let expiry = read_expiry(&mut form.expires);
+    let (Some(comment), Some(expires_at), Ok(scopes)) = (comment, expiry, &asked) else {
+        form.version = version;
+        form.scopes_error = asked.err().map(|error| sentence(&error));
+        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+    };
+    let edit = KeypairEdit {
+        enabled: None,
+        comment: Some(comment),
+        scopes: Some(*scopes),
+        expires_at: changed_expiry(&keypair, expires_at),
+    };
+    match keypairs::edit(&app, &admin.author(), owner, id, &edit, Some(version), None).await {
+        Ok(_) => Ok(back(&admin, "keypair-saved")),
+        Err(KeypairError::Store(StorageError::Moved)) => {
+            form.conflict = true;
+            page(StatusCode::CONFLICT, &form)
+        }
+        Err(KeypairError::Refused(KeypairRefusal::ExpiryInThePast)) => {
+            form.version = version;
+            form.expires.error = Some("The day must lie in the future.".to_owned());
+            page(StatusCode::UNPROCESSABLE_ENTITY, &form)
+        }
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// The form shows a day. An expiry within that day, to the second, stays as it is unless another day was chosen.
+fn changed_expiry(keypair: &Keypair, chosen: Option<Timestamp>) -> Option<Option<Timestamp>> {
+    if keypair.expires_at.map(day_of) == chosen.map(day_of) { None } else { Some(chosen) }
+}
+
+/// What the path of a secret carries.
+#[derive(Deserialize)]
+pub(super) struct SecretPath {
+    n: u32,
+}
+
+/// `POST …/api-management/{key}/secrets/{n}/end`
+pub(super) async fn end_secret(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<KeyPath>,
+    Path(secret): Path<SecretPath>,
+) -> Result<Response, PageError> {
+    let (owner, id) = (admin.owner(), path.id()?);
+    match keypairs::delete_secret(&app, &admin.author(), owner, id, secret.n, None).await {
+        Ok(_) => {
+            let to = format!("{}/{id}/edit?done=secret-ended", address(&admin));
+            Ok(Redirect::to(&to).into_response())
+        }
+        Err(KeypairError::Refused(KeypairRefusal::NoSuchSecret)) => Err(PageError::NotFound),
+        Err(error) => Err(refused(error)),
+    }
+}

@@ -1,0 +1,81 @@
+//! `…/api-management/{key}/remove`: for good, confirmed by typing the end of the Key ID.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::Keypair;
+
+use super::api_management::{KeyPath, address, back, refused};
+use super::door::Admin;
+use super::dress::page;
+use super::failure::PageError;
+use super::form::{Field, Fields};
+use super::shell::Shell;
+use crate::app::App;
+use crate::keypairs;
+
+const TYPED: usize = 6;
+
+#[derive(Template)]
+#[template(path = "keypair_remove.html")]
+struct RemovePage {
+    shell: Shell,
+    base: String,
+    id: String,
+    id_head: String,
+    id_tail: String,
+    comment: String,
+    enabled: bool,
+    confirm: Field,
+}
+
+/// `GET …/api-management/{key}/remove`
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<KeyPath>,
+) -> Result<Response, PageError> {
+    let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
+    page(StatusCode::OK, &view(&app, &admin, &keypair, Field::default()).await?)
+}
+
+/// `POST …/api-management/{key}/remove`
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<KeyPath>,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
+    let mut confirm = Field::of(fields.one("confirm")?);
+    let (_, tail) = parted(&keypair);
+    if !confirm.value.trim().eq_ignore_ascii_case(&tail) {
+        confirm.error = Some("These are not the last 6 characters of the Key ID.".to_owned());
+        return page(StatusCode::UNPROCESSABLE_ENTITY, &view(&app, &admin, &keypair, confirm).await?);
+    }
+    keypairs::remove(&app, &admin.author(), keypair.owner, keypair.id, None).await.map_err(refused)?;
+    Ok(back(&admin, "keypair-removed"))
+}
+
+fn parted(keypair: &Keypair) -> (String, String) {
+    let mut head = keypair.id.to_string();
+    let tail = head.split_off(head.len().saturating_sub(TYPED));
+    (head, tail)
+}
+
+async fn view(app: &App, admin: &Admin, keypair: &Keypair, confirm: Field) -> Result<RemovePage, PageError> {
+    let (id_head, id_tail) = parted(keypair);
+    Ok(RemovePage {
+        shell: admin.shell(app, "api").await?,
+        base: address(admin),
+        id: keypair.id.to_string(),
+        id_head,
+        id_tail,
+        comment: keypair.comment.to_string(),
+        enabled: keypair.enabled,
+        confirm,
+    })
+}

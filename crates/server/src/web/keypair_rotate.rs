@@ -1,0 +1,96 @@
+//! `…/api-management/{key}/rotate`: a new secret beside the one in use. The answer shows it, once.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::Keypair;
+use jiff::SignedDuration;
+
+use super::api_management::{self, KeyPath, Made, address, refused};
+use super::door::Admin;
+use super::dress::page;
+use super::failure::PageError;
+use super::form::Fields;
+use super::shell::Shell;
+use crate::app::App;
+use crate::keypairs;
+
+#[derive(Template)]
+#[template(path = "keypair_rotate.html")]
+struct RotatePage {
+    shell: Shell,
+    base: String,
+    id: String,
+    comment: String,
+    choices: Vec<Choice>,
+    error: Option<&'static str>,
+}
+
+struct Choice {
+    value: &'static str,
+    label: &'static str,
+    help: &'static str,
+    checked: bool,
+}
+
+const OVERLAPS: [(&str, i64, &str, &str); 4] = [
+    ("0", 0, "Now", "Clients fail until they have the new secret. For one that leaked."),
+    ("1", 1, "In 1 hour", "For clients that you change by hand, right away."),
+    ("24", 24, "In 24 hours", "Time for a deployment."),
+    ("168", 168, "In 7 days", "Time for a release."),
+];
+
+/// `GET …/api-management/{key}/rotate`
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<KeyPath>,
+) -> Result<Response, PageError> {
+    let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
+    page(StatusCode::OK, &view(&app, &admin, &keypair, None).await?)
+}
+
+/// `POST …/api-management/{key}/rotate`
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<KeyPath>,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let (owner, id) = (admin.owner(), path.id()?);
+    let chosen = fields.optional("overlap")?;
+    let Some((_, hours, label, _)) = OVERLAPS.into_iter().find(|(value, ..)| chosen == Some(*value)) else {
+        let keypair = app.store.keypair(owner, id).await?;
+        let error = Some("Choose when the secret in use stops.");
+        return page(StatusCode::UNPROCESSABLE_ENTITY, &view(&app, &admin, &keypair, error).await?);
+    };
+    let ends = move |now: domain::Timestamp| now.checked_add(SignedDuration::from_hours(hours)).ok();
+    let (keypair, secret) =
+        keypairs::rotate(&app, &admin.author(), owner, id, ends, None, None).await.map_err(refused)?;
+    let note = match hours {
+        0 => "The secret before this one has stopped working, and so have its tokens.".to_owned(),
+        _ => format!("The secret before this one stops working {}.", label.to_lowercase()),
+    };
+    let made = Made::new(&app, "New Key Secret", &keypair, &secret, Some(note));
+    api_management::show(&app, &admin, None, Some(made)).await
+}
+
+async fn view(
+    app: &App,
+    admin: &Admin,
+    keypair: &Keypair,
+    error: Option<&'static str>,
+) -> Result<RotatePage, PageError> {
+    let choice = |(value, hours, label, help)| Choice { value, label, help, checked: hours == 24 };
+    Ok(RotatePage {
+        shell: admin.shell(app, "api").await?,
+        base: address(admin),
+        id: keypair.id.to_string(),
+        comment: keypair.comment.to_string(),
+        choices: OVERLAPS.into_iter().map(choice).collect(),
+        error,
+    })
+}

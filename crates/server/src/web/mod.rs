@@ -1,0 +1,37 @@
+//! The Web UI: server-rendered pages, one file each, usable without JavaScript and with no request to another host.
+
+mod account;
+mod api_management;
+mod assets;
+mod audit_log;
+mod chart;
+mod door;
+mod dress;
+mod environment;
+mod failure;
+mod form;
+mod home;
+mod invitation;
+mod keypair_edit;
+mod keypair_new;
+mod keypair_remove;
+mod keypair_rotate;
+mod profile;
+mod queries;
+mod query;
+mod report;
+mod routes;
+mod session;
+mod set_up;
+mod settings;
+mod shell;
+mod sign_in;
+mod throttle;
+mod users;
+mod when;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use routes::router;
+pub(crate) use set_up::make_link as make_set_up_link;

@@ -1,0 +1,125 @@
+//! `/environments/{env}/queries`: the questions put to people, and putting another.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query as Parameters, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::{Name, Query, QueryId, QueryState, QuestionText, Role, new_id};
+use serde::Deserialize;
+use storage::Slice;
+
+use super::door::{CanAuthor, CanRead};
+use super::dress::page;
+use super::failure::PageError;
+use super::form::{Field, Fields};
+use super::shell::Shell;
+use super::when::When;
+use crate::app::App;
+
+const LISTED: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "queries.html")]
+struct ListPage {
+    shell: Shell,
+    base: String,
+    may_create: bool,
+    queries: Vec<Row>,
+    next: Option<String>,
+}
+
+struct Row {
+    href: String,
+    title: String,
+    question: String,
+    open: bool,
+    created: When,
+}
+
+/// Which part of the list.
+#[derive(Deserialize)]
+pub(super) struct Part {
+    after: Option<String>,
+}
+
+/// `GET /environments/{env}/queries`
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    visit: CanRead,
+    Parameters(part): Parameters<Part>,
+) -> Result<Response, PageError> {
+    let after = match part.after.as_deref().map(str::parse::<QueryId>) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return Err(PageError::NotFound),
+    };
+    let (now, base) = (app.clock.now(), visit.base());
+    let environment = visit.environment()?.id;
+    let mut queries = app.store.queries(environment, Slice { after, limit: LISTED + 1 }).await?;
+    let more = queries.len() > LISTED as usize;
+    queries.truncate(LISTED as usize);
+    let next = queries.last().filter(|_| more).map(|last| format!("{base}/queries?after={}", last.id));
+    let row = |query: &Query| Row {
+        href: format!("{base}/queries/{}", query.id),
+        title: query.title.to_string(),
+        question: query.question.to_string(),
+        open: query.state == QueryState::Open,
+        created: When::new(query.created_at, now),
+    };
+    let view = ListPage {
+        shell: visit.shell(&app, "queries").await?,
+        may_create: visit.role >= Role::Author,
+        queries: queries.iter().map(row).collect(),
+        next,
+        base,
+    };
+    page(StatusCode::OK, &view)
+}
+
+#[derive(Template)]
+#[template(path = "query_new.html")]
+struct NewPage {
+    shell: Shell,
+    base: String,
+    title: Field,
+    question: Field,
+}
+
+/// `GET /environments/{env}/queries/new`
+pub(super) async fn new(State(app): State<Arc<App>>, author: CanAuthor) -> Result<Response, PageError> {
+    let shell = author.shell(&app, "queries").await?;
+    let (title, question) = (Field::default(), Field::default());
+    page(StatusCode::OK, &NewPage { shell, base: author.base(), title, question })
+}
+
+/// `POST /environments/{env}/queries`
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    author: CanAuthor,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let mut title = Field::of(fields.one("title")?);
+    let mut question = Field::of(fields.one("question")?);
+    let good_title = title.read("The title", Name::new);
+    let good_question = question.read("The question", QuestionText::new);
+    let (Some(new_title), Some(new_question)) = (good_title, good_question) else {
+        let shell = author.shell(&app, "queries").await?;
+        let view = NewPage { shell, base: author.base(), title, question };
+        return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
+    };
+    let now = app.clock.now();
+    let query = Query {
+        id: new_id(now, &*app.entropy),
+        environment: author.environment()?.id,
+        title: new_title,
+        question: new_question,
+        state: QueryState::Open,
+        version: 1,
+        created_at: now,
+    };
+    app.store.create_query(&app.stamp(&author.author(), now), &query).await?;
+    let to = format!("{}/queries/{}?done=query-created", author.base(), query.id);
+    Ok(Redirect::to(&to).into_response())
+}

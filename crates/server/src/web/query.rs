@@ -1,0 +1,93 @@
+//! `/environments/{env}/queries/{qry}`: one query with its report, and closing it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query as Parameters, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::{Action, Query, QueryState, Series};
+use serde::Deserialize;
+
+use super::door::{Admin, CanRead, Visit};
+use super::dress::page;
+use super::failure::PageError;
+use super::report::{self, Asked, PeriodView, ReportView};
+use super::shell::Shell;
+use super::when::When;
+use crate::app::App;
+
+#[derive(Template)]
+#[template(path = "query.html")]
+struct QueryPage {
+    shell: Shell,
+    base: String,
+    id: String,
+    title: String,
+    question: String,
+    open: bool,
+    admin: bool,
+    created: When,
+    closed: Option<When>,
+    period: PeriodView,
+    report: Option<ReportView>,
+}
+
+/// What the path of a query carries.
+#[derive(Deserialize)]
+pub(super) struct QueryPath {
+    query: String,
+}
+
+async fn load(app: &App, visit: &Visit, path: &QueryPath) -> Result<Query, PageError> {
+    let id = path.query.parse().map_err(|_| PageError::NotFound)?;
+    Ok(app.store.query(visit.environment()?.id, id).await?)
+}
+
+/// `GET /environments/{env}/queries/{qry}`
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    visit: CanRead,
+    Path(path): Path<QueryPath>,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Response, PageError> {
+    let query = load(&app, &visit, &path).await?;
+    let now = app.clock.now();
+    let (period, period_view) = report::period(&asked, now);
+    let report = report::load(&app, query.environment, Series::Query(query.id), period).await?;
+    let status = if period_view.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let view = QueryPage {
+        shell: visit.shell(&app, "queries").await?,
+        base: visit.base(),
+        id: query.id.to_string(),
+        title: query.title.to_string(),
+        question: query.question.to_string(),
+        open: query.state == QueryState::Open,
+        admin: visit.is_admin(),
+        created: When::new(query.created_at, now),
+        closed: match query.state {
+            QueryState::Open => None,
+            QueryState::Closed(at) => Some(When::new(at, now)),
+        },
+        period: period_view,
+        report,
+    };
+    page(status, &view)
+}
+
+/// `POST /environments/{env}/queries/{qry}/close`
+pub(super) async fn close(
+    State(app): State<Arc<App>>,
+    admin: Admin,
+    Path(path): Path<QueryPath>,
+) -> Result<Response, PageError> {
+    let query = load(&app, &admin, &path).await?;
+    let to = format!("{}/queries/{}?done=query-closed", admin.base(), query.id);
+    // Closed already is as good.
+    if query.state == QueryState::Open {
+        let now = app.clock.now();
+        let stamp = app.stamp(&admin.author(), now);
+        app.store.save_query(&stamp, Action::QueryClosed, &query, &query.closed(now)).await?;
+    }
+    Ok(Redirect::to(&to).into_response())
+}

@@ -1,0 +1,157 @@
+//! API management from the first keypair to its end.
+
+use axum::http::StatusCode;
+use domain::{KeyId, KeySecret, KeypairStatus, Scope};
+
+use super::super::door::base;
+use super::{Answer, House};
+
+fn keys_of(house: &House) -> String {
+    format!("{}/administration/access-management/api-management", base(house.shop()))
+}
+
+async fn create(house: &House, admin: &str, comment: &str) -> (KeyId, KeySecret, Answer) {
+    let fields = [("comment", comment), ("scope", "feedback-report:read"), ("expires", "")];
+    let answer = house.post(&keys_of(house), admin, &fields).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    let id = answer.between("<code id=\"key-id\">", "<").parse().unwrap();
+    let secret = answer.between("<code id=\"key-secret\">", "<").parse().unwrap();
+    (id, secret, answer)
+}
+
+#[tokio::test]
+async fn a_keypair_from_its_making_to_its_end() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    assert!(house.get(&list, &admin).await.body.contains("No keypairs yet"));
+
+    let (id, secret, made) = create(&house, &admin, "Nightly <export> & more").await;
+    assert!(made.body.contains("<dialog class=\"modal\" open"));
+    assert!(made.body.contains(&format!("-u &#39;{id}:{}&#39;", secret.reveal())));
+    let stored = house.app.store.keypair(house.shop(), id).await.unwrap();
+    assert_eq!(stored.authenticate(&secret.hash(), house.now()), Some(1));
+    assert_eq!(stored.created_by.name(), "admin@example.com");
+
+    let listed = house.get(&list, &admin).await;
+    assert!(!listed.body.contains("fbs_"), "a secret is shown once");
+    assert!(listed.body.contains("Nightly &#60;export&#62; &#38; more"), "{}", listed.body);
+
+    let answer = house.post(&format!("{list}/{id}/disable"), &admin, &[]).await;
+    assert_eq!(
+        (answer.status, answer.location()),
+        (StatusCode::SEE_OTHER, &*format!("{list}?done=keypair-disabled"))
+    );
+    let stopped = house.app.store.keypair(house.shop(), id).await.unwrap();
+    assert_eq!(stopped.status(house.now()), KeypairStatus::Disabled);
+    assert!(house.get(answer.location(), &admin).await.body.contains(">Enable<"));
+    house.post(&format!("{list}/{id}/enable"), &admin, &[]).await;
+
+    let edit = format!("{list}/{id}/edit");
+    let version = house.get(&edit, &admin).await.between("name=\"version\" value=\"", "\"").to_owned();
+    let fields = [
+        ("version", version.as_str()),
+        ("comment", "Hourly export"),
+        ("scope", "feedback-responses:create"),
+        ("scope", "feedback-admin"),
+        ("expires", "2999-01-31"),
+    ];
+    assert_eq!(house.post(&edit, &admin, &fields).await.status, StatusCode::SEE_OTHER);
+    let edited = house.app.store.keypair(house.shop(), id).await.unwrap();
+    assert_eq!(edited.comment.as_str(), "Hourly export");
+    assert_eq!(edited.scopes, [Scope::ResponsesCreate, Scope::Admin].into_iter().collect());
+    assert_eq!(edited.expires_at.unwrap().to_string(), "2999-01-31T00:00:00Z");
+
+    let again = house.post(&edit, &admin, &fields).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(again.body.contains("Somebody changed this keypair while you were editing."));
+    assert!(again.body.contains("value=\"Hourly export\""), "what was typed is kept");
+
+    let remove = format!("{list}/{id}/remove");
+    assert!(house.get(&remove, &admin).await.body.contains("irreversible"));
+    assert_eq!(
+        house.post(&remove, &admin, &[("confirm", "wrong")]).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert!(house.app.store.keypair(house.shop(), id).await.is_ok());
+    let text = id.to_string();
+    let tail = text.get(text.len() - 6..).unwrap();
+    assert_eq!(house.post(&remove, &admin, &[("confirm", tail)]).await.status, StatusCode::SEE_OTHER);
+    assert!(house.app.store.keypair(house.shop(), id).await.is_err());
+    assert_eq!(house.get(&edit, &admin).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_rotation_leaves_the_old_secret_for_as_long_as_chosen() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let (id, first, _) = create(&house, &admin, "").await;
+    let rotate = format!("{list}/{id}/rotate");
+    for bad in [vec![], vec![("overlap", "12")]] {
+        assert_eq!(house.post(&rotate, &admin, &bad).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let answer = house.post(&rotate, &admin, &[("overlap", "24")]).await;
+    let second: KeySecret = answer.between("<code id=\"key-secret\">", "<").parse().unwrap();
+    let keypair = house.app.store.keypair(house.shop(), id).await.unwrap();
+    let now = house.now();
+    assert_eq!(keypair.authenticate(&first.hash(), now), Some(1));
+    assert_eq!(keypair.authenticate(&second.hash(), now), Some(2));
+    let day_later = domain::from_millis(now.as_millisecond() + 86_400_000);
+    assert_eq!(keypair.authenticate(&first.hash(), day_later), None);
+
+    let edit = house.get(&format!("{list}/{id}/edit"), &admin).await;
+    assert!(edit.body.contains("End now"));
+    let ended = house.post(&format!("{list}/{id}/secrets/1/end"), &admin, &[]).await;
+    assert_eq!(ended.status, StatusCode::SEE_OTHER);
+    let last = house.post(&format!("{list}/{id}/secrets/2/end"), &admin, &[]).await;
+    assert_eq!(last.status, StatusCode::CONFLICT);
+
+    let answer = house.post(&rotate, &admin, &[("overlap", "0")]).await;
+    let third: KeySecret = answer.between("<code id=\"key-secret\">", "<").parse().unwrap();
+    let keypair = house.app.store.keypair(house.shop(), id).await.unwrap();
+    assert_eq!(keypair.authenticate(&second.hash(), house.now()), None);
+    assert_eq!(keypair.authenticate(&third.hash(), house.now()), Some(3));
+}
+
+#[tokio::test]
+async fn keypairs_of_others_do_not_exist() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let (id, ..) = create(&house, &admin, "").await;
+    let elsewhere = format!(
+        "{}/administration/access-management/api-management/{id}",
+        base(domain::Owner::Environment(house.kiosk.id))
+    );
+    for act in ["disable", "enable", "edit", "rotate", "remove"] {
+        let fields = [("overlap", "0"), ("confirm", "x"), ("version", "1"), ("scope", "feedback-admin")];
+        let answer = house.post(&format!("{elsewhere}/{act}"), &admin, &fields).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{act}");
+    }
+    assert!(house.app.store.keypair(house.shop(), id).await.unwrap().enabled);
+}
+
+#[tokio::test]
+async fn a_form_that_is_not_right_makes_no_keypair() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let long = "x".repeat(10_000);
+    let report = ("scope", "feedback-report:read");
+    for (fields, status, words) in [
+        (vec![("comment", "none")], 422, "At least one scope is needed."),
+        (vec![report, ("scope", "feedback-everything")], 422, "There is no scope"),
+        (vec![report, report], 422, "is named twice"),
+        (vec![("scope", "feedback-account-admin")], 422, "is for keypairs of an account"),
+        (vec![report, ("comment", &long)], 422, "at most 500 characters"),
+        (vec![report, ("comment", "a\0b")], 422, "control characters"),
+        (vec![report, ("expires", "31.1.2999")], 422, "2027-01-31"),
+        (vec![report, ("expires", "2020-01-31")], 422, "must lie in the future"),
+        (vec![report, ("comment", "a"), ("comment", "b")], 400, "came twice"),
+    ] {
+        let answer = house.post(&list, &admin, &fields).await;
+        assert_eq!(answer.status.as_u16(), status, "{fields:?}");
+        assert!(answer.body.contains(words), "{words} not in {}", answer.body);
+    }
+    assert!(house.get(&list, &admin).await.body.contains("No keypairs yet"));
+}

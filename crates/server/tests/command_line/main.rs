@@ -1,0 +1,17 @@
+//! The command line as an operator's scripts see it: the binary, its exit codes, what it prints.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test that can't go on fails, and its modules are seen by nobody else"
+)]
+
+mod backup;
+mod demo;
+mod keypairs;
+mod objects;
+mod operator;
+mod people;
+mod refusals;
+mod server;

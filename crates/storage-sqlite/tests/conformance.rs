@@ -1,0 +1,64 @@
+//! SQLite keeps every promise of the suite.
+
+use std::sync::Arc;
+
+use storage::Storage;
+use storage_sqlite::{FILE_NAME, SqliteStorage};
+
+async fn fresh() -> (Arc<dyn Storage>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStorage::open(&folder.path().join(FILE_NAME)).await.expect("a store");
+    (Arc::new(store), folder)
+}
+
+storage::conformance_tests!(fresh);
+
+mod files {
+    use super::*;
+    use storage::StorageError;
+
+    #[tokio::test]
+    async fn a_store_of_a_newer_version_is_refused() {
+        let (store, folder) = fresh().await;
+        store.close().await;
+        drop(store);
+        let path = folder.path().join(FILE_NAME);
+        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(
+            &sqlx::sqlite::SqliteConnectOptions::new().filename(&path),
+        )
+        .await
+        .unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, 'later', 1, x'00', 0)",
+        )
+        .execute(&mut connection)
+        .await
+        .unwrap();
+        let refused = SqliteStorage::open(&path).await;
+        assert!(matches!(refused, Err(StorageError::TooNew { found: 9999, .. })), "{refused:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn stores_that_are_opened_together_are_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let tasks: Vec<_> = (0..4)
+            .map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move { SqliteStorage::open(&path).await.map(|_| ()) })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_store_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        std::fs::write(&path, "this is not a database, but long enough to be looked at".repeat(20)).unwrap();
+        assert!(SqliteStorage::open(&path).await.is_err());
+    }
+}

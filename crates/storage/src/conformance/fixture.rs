@@ -1,0 +1,159 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::{
+    Account, Actor, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, Owner,
+    PasswordHash, Query, QueryState, QuestionText, Scope, Stamp, State, Timestamp, User, from_millis, new_id,
+};
+
+use crate::Storage;
+
+/// A store under test, and the making of things to put into it.
+#[derive(Clone)]
+pub struct Fixture {
+    /// The store.
+    pub store: Arc<dyn Storage>,
+    ticks: Arc<AtomicU64>,
+}
+
+/// Different bytes each time, the same in every run.
+struct Counter<'a>(&'a AtomicU64);
+
+impl Entropy for Counter<'_> {
+    fn fill(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            let n = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            for (byte, from) in chunk.iter_mut().zip(n.to_be_bytes()) {
+                *byte = from;
+            }
+        }
+    }
+}
+
+impl Fixture {
+    /// Around a fresh store.
+    pub fn new(store: Arc<dyn Storage>) -> Self {
+        Self { store, ticks: Arc::new(AtomicU64::new(1)) }
+    }
+
+    /// A later instant with every call.
+    pub fn now(&self) -> Timestamp {
+        let tick = self.ticks.fetch_add(1, Ordering::Relaxed);
+        from_millis(1_770_000_000_000 + i64::try_from(tick).unwrap_or(0))
+    }
+
+    /// The operator's stamp, now.
+    pub fn stamp(&self) -> Stamp {
+        let at = self.now();
+        Stamp { event: new_id(at, &Counter(&self.ticks)), at, actor: Actor::Operator, address: None }
+    }
+
+    /// A new identifier.
+    pub fn id<K: domain::IdKind>(&self) -> type_safe_id::TypeSafeId<K> {
+        new_id(self.now(), &Counter(&self.ticks))
+    }
+
+    /// A random token's hash.
+    pub fn token(&self) -> [u8; 32] {
+        let mut token = [0; 32];
+        Counter(&self.ticks).fill(&mut token);
+        token
+    }
+
+    /// An account that is not stored yet.
+    pub fn unsaved_account(&self) -> Account {
+        let created_at = self.now();
+        Account { id: self.id(), name: name("Account"), state: State::Open, version: 1, created_at }
+    }
+
+    /// An account.
+    pub async fn account(&self) -> Account {
+        let account = self.unsaved_account();
+        self.store.create_account(&self.stamp(), &account).await.expect("an account");
+        account
+    }
+
+    /// An environment that is not stored yet.
+    pub fn unsaved_environment(&self, account: &Account) -> Environment {
+        Environment {
+            id: self.id(),
+            account: account.id,
+            name: name("Environment"),
+            state: State::Open,
+            version: 1,
+            created_at: self.now(),
+        }
+    }
+
+    /// An environment of the account.
+    pub async fn environment(&self, account: &Account) -> Environment {
+        let environment = self.unsaved_environment(account);
+        self.store.create_environment(&self.stamp(), &environment).await.expect("an environment");
+        environment
+    }
+
+    /// A keypair that is not stored yet, and its secret.
+    pub fn unsaved_keypair(&self, owner: impl Into<Owner>) -> (Keypair, KeySecret) {
+        let new = NewKeypair {
+            owner: owner.into(),
+            comment: Comment::new("nightly export").expect("a comment"),
+            scopes: Scope::ReportRead.into(),
+            expires_at: None,
+        };
+        Keypair::create(new, None, Actor::Operator, self.now(), &Counter(&self.ticks)).expect("a keypair")
+    }
+
+    /// A keypair.
+    pub async fn keypair(&self, owner: impl Into<Owner>) -> Keypair {
+        let (keypair, _) = self.unsaved_keypair(owner);
+        self.store.create_keypair(&self.stamp(), &keypair).await.expect("a keypair");
+        keypair
+    }
+
+    /// The keypair with one more secret.
+    pub fn rotated(&self, keypair: &Keypair) -> Keypair {
+        keypair.rotated(None, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
+    }
+
+    /// A user that is not stored yet.
+    pub fn unsaved_user(&self, address: &str) -> User {
+        User { id: self.id(), email: email(address), created_at: self.now() }
+    }
+
+    /// A user.
+    pub async fn user(&self, address: &str) -> User {
+        let user = self.unsaved_user(address);
+        self.store.create_user(&self.stamp(), &user, &password()).await.expect("a user");
+        user
+    }
+
+    /// A query in the environment.
+    pub async fn query(&self, environment: &Environment) -> Query {
+        let query = Query {
+            id: self.id(),
+            environment: environment.id,
+            title: name("Query"),
+            question: QuestionText::new("How was it?").expect("a question"),
+            state: QueryState::Open,
+            version: 1,
+            created_at: self.now(),
+        };
+        self.store.create_query(&self.stamp(), &query).await.expect("a query");
+        query
+    }
+}
+
+/// A name.
+pub(super) fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+/// An address.
+pub(super) fn email(text: &str) -> Email {
+    Email::new(text).expect("an address")
+}
+
+/// A password's hash.
+pub(super) fn password() -> PasswordHash {
+    PasswordHash::from_phc("$argon2id$of-nothing".to_owned())
+}

@@ -1,0 +1,81 @@
+//! The suite that every backend must pass: what each verb promises, each "only once", each "at the same time".
+//!
+//! A backend's tests name a function that opens a fresh store and call [`conformance_tests!`](crate::conformance_tests):
+//! one test a promise.
+
+mod fixture;
+mod keypairs;
+mod owners;
+mod people;
+mod responses;
+mod server;
+
+pub use fixture::Fixture;
+
+macro_rules! promises {
+    ($($noun:ident { $($name:ident,)* })*) => {
+        $(pub use $noun::{$($name),*};)*
+
+        /// One test for each promise; `$open` is an async function that answers a fresh store, and what must live as
+        /// long as it.
+        #[macro_export]
+        macro_rules! conformance_tests {
+            ($open:path) => {
+                $($(
+                    #[tokio::test(flavor = "multi_thread")]
+                    async fn $name() {
+                        let (store, _keep) = $open().await;
+                        $crate::conformance::$name($crate::conformance::Fixture::new(store)).await;
+                    }
+                )*)*
+            };
+        }
+    };
+}
+
+promises! {
+    owners {
+        accounts_are_kept_renamed_and_listed,
+        a_rename_of_what_moved_on_is_refused,
+        closing_an_environment_ends_its_keypairs_roles_and_invitations,
+        closing_an_account_ends_everything_below_it,
+        nothing_is_made_in_what_is_closed,
+        a_keypair_made_while_its_owner_closes_does_not_outlive_it,
+    }
+    keypairs {
+        keypairs_are_kept_and_belong_to_their_owner,
+        keypairs_are_listed_newest_first_in_parts,
+        an_edit_of_what_moved_on_is_refused,
+        of_edits_at_the_same_time_one_wins,
+        secrets_come_and_go_with_the_keypair,
+        a_removed_keypair_is_gone_for_good,
+        last_used_never_moves_back,
+    }
+    people {
+        users_sign_in_by_address_and_are_unique,
+        a_changed_password_ends_sessions,
+        sessions_run_out_and_end,
+        the_last_administrator_of_an_account_stays,
+        of_two_administrators_that_leave_at_once_one_stays,
+        members_are_explicit_and_inherited,
+        an_invitation_is_taken_up_once_by_its_person,
+        the_set_up_link_works_once,
+    }
+    responses {
+        queries_are_kept_edited_and_closed,
+        a_batch_is_stored_whole_or_not_at_all,
+        repeated_responses_count_once,
+        the_same_batch_at_the_same_time_counts_once,
+        people_are_counted_once_across_days_and_series,
+        statistics_cover_all_time,
+    }
+    server {
+        the_log_is_a_chain_in_the_order_of_commits,
+        logs_belong_to_their_owner,
+        a_refused_change_leaves_no_line,
+        the_first_signing_key_is_made_once,
+        what_is_sealed_stays,
+        a_sweep_takes_only_what_has_run_out,
+        a_backup_is_a_store,
+    }
+}

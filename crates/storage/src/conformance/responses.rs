@@ -1,0 +1,167 @@
+use domain::{
+    Action, Date, NewResponse, Period, PersonHash, QueryId, Scores, Series, Timestamp, from_millis,
+};
+
+use super::Fixture;
+use super::fixture::name;
+use crate::{Accepted, Slice, StorageError};
+
+const DAY: i64 = 86_400_000;
+
+/// Noon of the `n`th day of 2026.
+fn noon(n: i64) -> Timestamp {
+    from_millis(1_767_225_600_000 + n * DAY + DAY / 2)
+}
+
+fn days(from: i8, to: i8) -> Period {
+    Period::new(Date::constant(2026, 1, from + 1), Date::constant(2026, 1, to + 1)).unwrap()
+}
+
+fn response(
+    f: &Fixture,
+    external_id: &str,
+    query: Option<QueryId>,
+    score: u8,
+    who: u8,
+    day: i64,
+) -> NewResponse {
+    NewResponse {
+        id: f.id(),
+        external_id: Some(external_id.to_owned()),
+        query,
+        score,
+        text: None,
+        respondent: Some(PersonHash([who; 16])),
+        machine: Some(PersonHash([who / 2; 16])),
+        at: noon(day),
+    }
+}
+
+pub async fn queries_are_kept_edited_and_closed(f: Fixture) {
+    let account = f.account().await;
+    let (here, there) = (f.environment(&account).await, f.environment(&account).await);
+    let (first, second) = (f.query(&here).await, f.query(&here).await);
+    assert_eq!(f.store.query(here.id, first.id).await.unwrap(), first);
+    assert!(matches!(f.store.query(there.id, first.id).await, Err(StorageError::NotFound)));
+    let listed = f.store.queries(here.id, Slice::first(9)).await.unwrap();
+    assert_eq!(listed, [second.clone(), first.clone()]);
+    let after = Slice { after: Some(second.id), limit: 9 };
+    assert_eq!(f.store.queries(here.id, after).await.unwrap(), [first.clone()]);
+    let edited = first.edited(Some(name("Other")), None);
+    f.store.save_query(&f.stamp(), Action::QueryChanged, &first, &edited).await.unwrap();
+    let late = f.store.save_query(&f.stamp(), Action::QueryChanged, &first, &edited).await;
+    assert!(matches!(late, Err(StorageError::Moved)));
+    let closed = edited.closed(f.now());
+    f.store.save_query(&f.stamp(), Action::QueryClosed, &edited, &closed).await.unwrap();
+    assert_eq!(f.store.query(here.id, first.id).await.unwrap(), closed);
+}
+
+pub async fn a_batch_is_stored_whole_or_not_at_all(f: Fixture) {
+    let account = f.account().await;
+    let (here, there) = (f.environment(&account).await, f.environment(&account).await);
+    let (open, elsewhere, closing) = (f.query(&here).await, f.query(&there).await, f.query(&here).await);
+    let kept = [response(&f, "kept", Some(closing.id), 4, 1, 0)];
+    f.store.add_responses(here.id, &kept).await.unwrap();
+    let closed = closing.closed(f.now());
+    f.store.save_query(&f.stamp(), Action::QueryClosed, &closing, &closed).await.unwrap();
+    let batch = [
+        response(&f, "a", Some(open.id), 5, 1, 0),
+        response(&f, "b", Some(elsewhere.id), 5, 2, 0),
+        response(&f, "c", Some(closing.id), 5, 3, 0),
+        response(&f, "kept", Some(closing.id), 4, 1, 0),
+        response(&f, "d", None, 5, 4, 0),
+    ];
+    let refused = f.store.add_responses(here.id, &batch).await;
+    assert!(matches!(refused, Err(StorageError::NotOpen(places)) if places == [1, 2]));
+    let point = f.store.combined_point(here.id, Series::Overview, days(0, 0)).await.unwrap();
+    assert_eq!(point.scores.responses(), 1, "nothing of the batch was stored");
+    f.store.close_environment(&f.stamp(), here.id, None).await.unwrap();
+    let refused = f.store.add_responses(here.id, &batch[4..]).await;
+    assert!(matches!(refused, Err(StorageError::Closed)));
+    let refused = f.store.add_responses(f.id(), &batch[4..]).await;
+    assert!(matches!(refused, Err(StorageError::NotFound)));
+}
+
+pub async fn repeated_responses_count_once(f: Fixture) {
+    let account = f.account().await;
+    let (here, there) = (f.environment(&account).await, f.environment(&account).await);
+    let batch = [
+        response(&f, "a", None, 5, 1, 0),
+        response(&f, "b", None, 1, 2, 0),
+        response(&f, "a", None, 5, 1, 0),
+    ];
+    let first = f.store.add_responses(here.id, &batch).await.unwrap();
+    assert_eq!(first, Accepted { accepted: 2, duplicates: 1 });
+    let again = [response(&f, "a", None, 3, 9, 0), response(&f, "c", None, 3, 1, 0)];
+    let second = f.store.add_responses(here.id, &again).await.unwrap();
+    assert_eq!(second, Accepted { accepted: 1, duplicates: 1 });
+    let elsewhere = [response(&f, "a", None, 5, 1, 0)];
+    assert_eq!(f.store.add_responses(there.id, &elsewhere).await.unwrap().accepted, 1);
+    let point = f.store.combined_point(here.id, Series::Overview, days(0, 0)).await.unwrap();
+    assert_eq!(point.scores, Scores([1, 0, 1, 0, 1]));
+    assert_eq!(point.respondents, 2);
+}
+
+pub async fn the_same_batch_at_the_same_time_counts_once(f: Fixture) {
+    let account = f.account().await;
+    let here = f.environment(&account).await;
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let f = f.clone();
+            let batch: Vec<_> = (0..20u8).map(|n| response(&f, &format!("r{n}"), None, 3, n, 0)).collect();
+            tokio::spawn(async move { f.store.add_responses(here.id, &batch).await.unwrap() })
+        })
+        .collect();
+    let mut accepted = 0;
+    for task in tasks {
+        accepted += task.await.unwrap().accepted;
+    }
+    assert_eq!(accepted, 20);
+    let point = f.store.combined_point(here.id, Series::Overview, days(0, 0)).await.unwrap();
+    assert_eq!((point.scores.responses(), point.respondents, point.machines), (20, 20, 10));
+}
+
+pub async fn people_are_counted_once_across_days_and_series(f: Fixture) {
+    let account = f.account().await;
+    let here = f.environment(&account).await;
+    let query = f.query(&here).await.id;
+    let batch = [
+        response(&f, "a", None, 1, 1, 0),
+        response(&f, "b", Some(query), 5, 1, 0),
+        response(&f, "c", Some(query), 4, 1, 2),
+        response(&f, "d", None, 2, 7, 2),
+        response(&f, "e", None, 2, 8, 9),
+    ];
+    f.store.add_responses(here.id, &batch).await.unwrap();
+
+    let combined = f.store.combined_point(here.id, Series::Overview, days(0, 2)).await.unwrap();
+    assert_eq!(combined.scores, Scores([1, 1, 0, 1, 1]));
+    assert_eq!((combined.respondents, combined.machines), (2, 2));
+    let daily = f.store.daily_points(here.id, Series::Overview, days(0, 9)).await.unwrap();
+    let counts: Vec<_> =
+        daily.iter().map(|p| (p.period.from().day(), p.scores.responses(), p.respondents)).collect();
+    assert_eq!(counts, [(1, 2, 1), (3, 2, 2), (10, 1, 1)]);
+    let spontaneous = f.store.combined_point(here.id, Series::Spontaneous, days(0, 9)).await.unwrap();
+    assert_eq!((spontaneous.scores.responses(), spontaneous.respondents), (3, 3));
+    let of_query = f.store.combined_point(here.id, Series::Query(query), days(0, 9)).await.unwrap();
+    assert_eq!((of_query.scores.responses(), of_query.respondents), (2, 1));
+    let before = f.store.combined_point(here.id, Series::Overview, days(0, 2).preceding()).await.unwrap();
+    assert_eq!((before.scores.responses(), before.respondents, before.scores.average()), (0, 0, None));
+}
+
+pub async fn statistics_cover_all_time(f: Fixture) {
+    let account = f.account().await;
+    let here = f.environment(&account).await;
+    let (query, unanswered) = (f.query(&here).await.id, f.query(&here).await.id);
+    let batch = [
+        response(&f, "a", Some(query), 1, 1, -400),
+        response(&f, "b", Some(query), 5, 1, 3),
+        response(&f, "c", None, 5, 2, 3),
+    ];
+    f.store.add_responses(here.id, &batch).await.unwrap();
+    let all = f.store.query_statistics(here.id, query).await.unwrap();
+    assert_eq!((all.scores.responses(), all.respondents, all.machines), (2, 1, 1));
+    assert_eq!((all.first_response_at, all.last_response_at), (Some(noon(-400)), Some(noon(3))));
+    let none = f.store.query_statistics(here.id, unanswered).await.unwrap();
+    assert_eq!((none.scores.responses(), none.first_response_at), (0, None));
+}

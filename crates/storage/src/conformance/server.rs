@@ -1,0 +1,149 @@
+use domain::{ChainHash, Grant, Owner, Role};
+use jiff::SignedDuration;
+
+use super::Fixture;
+use super::fixture::{email, name};
+use crate::{Invitation, Session, SigningKey, StorageError};
+
+pub async fn the_log_is_a_chain_in_the_order_of_commits(f: Fixture) {
+    let began = f.store.last_sequence().await.unwrap();
+    let account = f.account().await;
+    let tasks: Vec<_> = (0..12)
+        .map(|_| {
+            let (f, account) = (f.clone(), account.clone());
+            tokio::spawn(async move { f.environment(&account).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let events = f.store.events_after(began, 100).await.unwrap();
+    assert_eq!(events.len(), 13);
+    assert_eq!(f.store.last_sequence().await.unwrap(), began + 13);
+    let mut previous = ChainHash::default();
+    for (event, sequence) in events.iter().zip(began + 1..) {
+        assert_eq!(event.sequence, sequence);
+        assert_eq!(event.previous, previous);
+        assert_eq!(event.hash, event.expected_hash());
+        previous = event.hash;
+    }
+    let mut forged = events[3].clone();
+    forged.object.id = "another".to_owned();
+    assert_ne!(forged.hash, forged.expected_hash());
+    assert_eq!(f.store.events_after(began + 2, 1).await.unwrap()[0].sequence, began + 3);
+}
+
+pub async fn logs_belong_to_their_owner(f: Fixture) {
+    let account = f.account().await;
+    let (here, there) = (f.environment(&account).await, f.environment(&account).await);
+    let keypair = f.keypair(here.id).await;
+    f.keypair(there.id).await;
+    let log = |owner: Owner, before| {
+        let f = f.clone();
+        async move {
+            let events = f.store.audit_events(owner, before, 50).await.unwrap();
+            events.into_iter().map(|event| (event.action.name(), event.object.id)).collect::<Vec<_>>()
+        }
+    };
+    let of_here = log(here.id.into(), None).await;
+    assert_eq!(
+        of_here,
+        [("keypair.created", keypair.id.to_string()), ("environment.created", here.id.to_string())]
+    );
+    let of_account = log(account.id.into(), None).await;
+    assert_eq!(of_account.len(), 3, "{of_account:?}");
+    let newest = f.store.audit_events(account.id.into(), None, 1).await.unwrap()[0].sequence;
+    assert_eq!(log(account.id.into(), Some(newest)).await.len(), 2);
+}
+
+pub async fn a_refused_change_leaves_no_line(f: Fixture) {
+    let account = f.account().await;
+    f.store.rename_account(&f.stamp(), &account, &name("Other")).await.unwrap();
+    let before = f.store.last_sequence().await.unwrap();
+    assert!(f.store.rename_account(&f.stamp(), &account, &name("Late")).await.is_err());
+    assert!(f.store.close_account(&f.stamp(), f.id()).await.is_err());
+    let (keypair, _) = f.unsaved_keypair(f.unsaved_account().id);
+    assert!(f.store.create_keypair(&f.stamp(), &keypair).await.is_err());
+    assert_eq!(f.store.last_sequence().await.unwrap(), before);
+}
+
+pub async fn the_first_signing_key_is_made_once(f: Fixture) {
+    assert!(f.store.signing_keys().await.unwrap().is_empty());
+    let tasks: Vec<_> = (0..6)
+        .map(|n| {
+            let f = f.clone();
+            tokio::spawn(async move {
+                let key = SigningKey {
+                    kid: format!("kid{n}"),
+                    algorithm: "ES256".to_owned(),
+                    sealed: vec![n],
+                    public_jwk: "{}".to_owned(),
+                    created_at: f.now(),
+                };
+                f.store.signing_keys_or(&f.stamp(), &key).await.unwrap()
+            })
+        })
+        .collect();
+    let last = SigningKey {
+        kid: "last".to_owned(),
+        algorithm: "ES256".to_owned(),
+        sealed: vec![9],
+        public_jwk: "{}".to_owned(),
+        created_at: f.now(),
+    };
+    let kept = f.store.signing_keys_or(&f.stamp(), &last).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    for task in tasks {
+        let keys = task.await.unwrap();
+        assert_eq!(keys.len(), 1);
+        assert_eq!((&keys[0].kid, &keys[0].sealed), (&kept[0].kid, &kept[0].sealed));
+    }
+}
+
+pub async fn what_is_sealed_stays(f: Fixture) {
+    assert_eq!(f.store.sealed("a").await.unwrap(), None);
+    assert_eq!(f.store.sealed_or("a", b"first").await.unwrap(), b"first");
+    assert_eq!(f.store.sealed_or("a", b"second").await.unwrap(), b"first");
+    assert_eq!(f.store.sealed("a").await.unwrap().unwrap(), b"first");
+    assert_eq!(f.store.sealed("b").await.unwrap(), None);
+}
+
+pub async fn a_sweep_takes_only_what_has_run_out(f: Fixture) {
+    let account = f.account().await;
+    let user = f.user("admin@example.com").await;
+    let now = f.now();
+    let later = now + SignedDuration::from_hours(1);
+    let mut tokens = Vec::new();
+    for expires_at in [now, later] {
+        let token = f.token();
+        f.store.create_session(&Session { token, user: user.id, created_at: now, expires_at }).await.unwrap();
+        tokens.push(token);
+    }
+    for (address, expires_at) in [("old@example.com", now), ("new@example.com", later)] {
+        let grant = Grant { on: account.id.into(), role: Role::Reader };
+        let invitation = Invitation { token: f.token(), email: email(address), grant, expires_at };
+        f.store.create_invitation(&f.stamp(), &invitation).await.unwrap();
+    }
+    f.store.sweep(now).await.unwrap();
+    let early = now - SignedDuration::from_secs(1);
+    assert!(matches!(f.store.session(&tokens[0], early).await, Err(StorageError::NotFound)));
+    assert!(f.store.session(&tokens[1], early).await.is_ok());
+    let left = f.store.invitations(account.id.into(), early).await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].email.as_str(), "new@example.com");
+}
+
+pub async fn a_backup_is_a_store(f: Fixture) {
+    f.account().await;
+    let folder = std::env::temp_dir().join(format!("feedback-backup-{}", f.unsaved_account().id));
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("backup");
+    f.store.backup(&file).await.unwrap();
+    assert!(std::fs::metadata(&file).unwrap().len() > 0);
+    assert!(matches!(f.store.backup(&file).await, Err(StorageError::Exists)));
+    assert!(f.store.check().await.unwrap().is_empty());
+    assert!(f.store.ping().await.is_ok());
+    // What was only read by the backup can still be written, and only through the writer.
+    f.account().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as client from 'openid-client';
+import { assertDeadWithinASecond, assertWorks, tokenWithinASecond } from '../program.mjs';
+import { Product } from '../product.mjs';
+
+test('openid-client gets at the data until the keypair is disabled', async (t) => {
+  const product = await Product.start(t);
+  const environment = await product.environment(await product.account('Acme'), 'Production');
+  const keypair = await product.keypair(environment, ['feedback-report:read'], 'Node.js');
+
+  for (const authentication of ['ClientSecretBasic', 'ClientSecretPost']) {
+    await t.test(authentication, async () => {
+      const server = await client.discovery(
+        new URL(product.url),
+        keypair.id,
+        undefined,
+        client[authentication](keypair.secret),
+        { algorithm: 'oauth2', execute: [client.allowInsecureRequests] },
+      );
+      const token = await client.clientCredentialsGrant(server, { scope: 'feedback-report:read' });
+      assert.equal(token.scope, 'feedback-report:read');
+      const answer = await client.fetchProtectedResource(
+        server,
+        token.access_token,
+        new URL('/v1/access', product.url),
+        'GET',
+      );
+      assert.equal((await answer.json()).key_id, keypair.id);
+      await assertWorks(product, token.access_token);
+
+      await assert.rejects(client.clientCredentialsGrant(server, { scope: 'feedback-admin' }), {
+        error: 'invalid_scope',
+      });
+      await product.operate('key', 'disable', keypair.id);
+      await assertDeadWithinASecond(product, token.access_token);
+      await assert.rejects(
+        client.fetchProtectedResource(server, token.access_token, new URL('/v1/access', product.url), 'GET'),
+        client.WWWAuthenticateChallengeError,
+      );
+      // With a challenge in the answer the library speaks of the challenge, else of the error in the body.
+      await assert.rejects(client.clientCredentialsGrant(server), (error) => {
+        assert.equal(error.status ?? error.cause?.status, 401);
+        assert.ok(error.error === 'invalid_client' || error.code === 'OAUTH_WWW_AUTHENTICATE_CHALLENGE', `${error}`);
+        return true;
+      });
+      await product.operate('key', 'enable', keypair.id);
+      await tokenWithinASecond(product, keypair);
+    });
+  }
+});
