@@ -54,7 +54,6 @@ pub(crate) fn routes(app: Arc<App>) -> Router<Arc<App>> {
         .route("/v1/", any(no_such_address))
         .route("/v1/{*rest}", any(no_such_address))
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
-        .merge(docs::style())
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(app, error::render_problems))
