@@ -76,7 +76,9 @@ impl Endpoints {
         let Endpoint { routes: (schemas, mut paths, methods), access } = endpoint;
         for (path, item) in &mut paths.paths {
             let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
-            operations.into_iter().flatten().for_each(|operation| describe(operation, path, access));
+            for operation in operations.into_iter().flatten() {
+                describe(operation, path, access);
+            }
         }
         Self(self.0.routes((schemas, paths, methods)))
     }
