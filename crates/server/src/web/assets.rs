@@ -63,8 +63,10 @@ pub(crate) fn icon() -> &'static str {
 /// `GET /static/{name}`
 pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, PageError> {
     let path = format!("/static/{name}");
-    let asset =
-        [&*CSS, &*DOCS_CSS, &*JS, &*ICON].into_iter().find(|asset| asset.path == path).ok_or(PageError::NotFound)?;
+    let asset = [&*CSS, &*DOCS_CSS, &*JS, &*ICON]
+        .into_iter()
+        .find(|asset| asset.path == path)
+        .ok_or(PageError::NotFound)?;
     let caching =
         [(header::CACHE_CONTROL, "public, max-age=31536000, immutable"), (header::ETAG, asset.etag.as_str())];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == asset.etag.as_bytes()) {
