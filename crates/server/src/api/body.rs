@@ -4,12 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
 use domain::{Timestamp, truncated_to_millis};
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
@@ -18,17 +16,24 @@ use super::error::ApiError;
 use super::shapes::FieldError;
 use crate::app::App;
 
-/// A JSON body.
-pub(crate) struct Body<T>(pub(crate) T);
+/// The longest body, in bytes, where nothing else is said.
+pub(crate) const LONGEST: usize = 64 * 1024;
 
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
+/// How much of a body that is too long is read and thrown away, in bytes, so that the client gets to hear why. One
+/// that goes on sends into a closed connection.
+const LONGEST_REFUSED: usize = 32 * 1024 * 1024;
+
+/// A JSON body of at most `MOST` bytes.
+pub(crate) struct Body<T, const MOST: usize = LONGEST>(pub(crate) T);
+
+impl<T: DeserializeOwned, const MOST: usize> FromRequest<Arc<App>> for Body<T, MOST> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, ApiError> {
         if !says_json(&request) {
             return Err(ApiError::NotJson);
         }
-        read(&bytes(request, app).await?).map(Self)
+        read(&bytes(request, MOST).await?).map(Self)
     }
 }
 
@@ -38,9 +43,9 @@ pub(crate) struct OptionalBody<T>(pub(crate) T);
 impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, ApiError> {
         let json = says_json(&request);
-        match bytes(request, app).await? {
+        match bytes(request, LONGEST).await? {
             empty if empty.is_empty() => Ok(Self(T::default())),
             _ if !json => Err(ApiError::NotJson),
             body => read(&body).map(Self),
@@ -61,11 +66,22 @@ fn says_json(request: &Request) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-async fn bytes(request: Request, app: &Arc<App>) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, app).await.map_err(|rejection| match rejection.into_response().status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
-        _ => ApiError::MalformedJson("it broke off".to_owned()),
-    })
+async fn bytes(request: Request, most: usize) -> Result<Vec<u8>, ApiError> {
+    let mut body = request.into_body();
+    let mut read = Vec::new();
+    let mut length = 0usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ApiError::MalformedJson("it broke off".to_owned()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length > LONGEST_REFUSED {
+            break;
+        }
+        if length <= most {
+            read.extend_from_slice(&data);
+        }
+    }
+    if length > most { Err(ApiError::TooLarge) } else { Ok(read) }
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

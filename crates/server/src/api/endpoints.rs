@@ -62,17 +62,6 @@ macro_rules! endpoint {
 
 pub(super) use endpoint;
 
-impl Endpoint {
-    /// The same with `change` applied to what answers it.
-    pub(super) fn with(
-        mut self,
-        change: impl FnOnce(axum::routing::MethodRouter<Arc<App>>) -> axum::routing::MethodRouter<Arc<App>>,
-    ) -> Self {
-        self.routes.2 = change(self.routes.2);
-        self
-    }
-}
-
 /// Routes, and the document that describes them.
 pub(super) struct Endpoints(OpenApiRouter<Arc<App>>);
 

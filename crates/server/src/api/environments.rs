@@ -195,3 +195,84 @@ fn checked_name(name: &str) -> Result<Name, ApiError> {
     let mut errors = FieldErrors::default();
     errors.check("name", Name::new(name)).ok_or_else(|| errors.into_error())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::api::test_harness::TestApp;
+
+    #[tokio::test]
+    async fn an_environment_is_created_renamed_and_listed() {
+        let test = TestApp::start().await;
+        let account = test.account("Acme").await;
+        let token = test.token(account, "feedback-account-admin").await;
+        let created = test.call(&token, "POST", "/v1/environments", json!({"name": " Production "})).await;
+        let mut body = created.expect(201);
+        let address = format!("/v1/environments/{}", body["id"].as_str().unwrap());
+        assert_eq!((created.header("location"), created.header("etag")), (address.as_str(), "\"1\""));
+        assert_eq!(
+            body,
+            json!({
+                "id": body["id"], "account_id": account.to_string(), "name": "Production", "state": "open",
+                "created_at": test.now(), "closed_at": null,
+            })
+        );
+        let rename = async |name: &str, tag: &str| {
+            test.call_with(&token, "PATCH", &address, json!({"name": name}), &[("if-match", tag)]).await
+        };
+        let renamed = rename("Live", "\"1\"").await;
+        body["name"] = json!("Live");
+        assert_eq!((renamed.expect(200), renamed.header("etag")), (body.clone(), "\"2\""));
+        assert_eq!(rename("Late", "\"1\"").await.problem(412), "precondition_failed");
+        let shown = test.get(&token, &address).await;
+        assert_eq!(
+            (shown.expect(200), shown.header("etag")),
+            (body.clone(), "\"2\""),
+            "what changed shows at once"
+        );
+        assert_eq!(
+            test.get(&token, "/v1/environments").await.expect(200),
+            json!({"items": [body], "next_cursor": null})
+        );
+        let nothing = test.call(&token, "PATCH", &address, json!({})).await;
+        assert_eq!((nothing.expect(200), nothing.header("etag")), (body, "\"2\""));
+        let empty = rename(" ", "*").await;
+        assert_eq!(empty.errors(), ["name: must not be empty"]);
+        let owner = test.call(&token, "PATCH", &address, json!({"account_id": "acc_x"})).await;
+        assert_eq!(owner.errors(), ["account_id: unknown field `account_id`, expected `name`"]);
+    }
+
+    #[tokio::test]
+    async fn a_narrowed_token_does_not_reach_the_account() {
+        let test = TestApp::start().await;
+        let account = test.account("Acme").await;
+        let environment = test.environment(account, "Production").await;
+        let key = test.key(account, "feedback-account-admin").await;
+        let resource = format!("&resource={}/environments/{environment}", test.app.config.api_resource());
+        let token = test.exchange(&key, &resource).await;
+        let create = test.call(&token, "POST", "/v1/environments", json!({"name": "More"})).await;
+        assert_eq!(create.problem(404), "not_found");
+        let listed = test.get(&token, "/v1/environments").await.expect(200);
+        assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+        let close =
+            test.call(&token, "POST", &format!("/v1/environments/{environment}/close"), Value::Null).await;
+        assert_eq!(close.expect(200)["state"], "closed");
+    }
+
+    #[tokio::test]
+    async fn an_account_shows_itself() {
+        let test = TestApp::start().await;
+        let account = test.account("Acme").await;
+        let created_at = test.now();
+        let token = test.token(account, "feedback-report:read").await;
+        let shown = test.get(&token, &format!("/v1/accounts/{account}")).await;
+        assert_eq!(shown.header("etag"), "\"1\"");
+        assert_eq!(
+            shown.expect(200),
+            json!({
+                "id": account.to_string(), "name": "Acme", "state": "open", "created_at": created_at, "closed_at": null,
+            })
+        );
+    }
+}

@@ -315,3 +315,25 @@ impl From<KeypairError> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_on_statuses_names_every_kind_of_problem() {
+        let page = include_str!("../../../../docs/http-status-codes.md");
+        for kind in PROBLEM_KINDS {
+            let row = format!("| {} | `{}` | {} |", kind.status.as_u16(), kind.code, kind.title);
+            assert!(page.contains(&row), "docs/http-status-codes.md lacks: {row}");
+        }
+    }
+
+    #[test]
+    fn codes_are_unique() {
+        let mut codes: Vec<_> = PROBLEM_KINDS.iter().map(|kind| kind.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), PROBLEM_KINDS.len());
+    }
+}

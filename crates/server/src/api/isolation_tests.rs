@@ -178,3 +178,16 @@ async fn closing_an_environment_ends_its_tokens_at_once_and_leaves_the_accounts(
     assert_eq!(test.get(&admin, "/v1/access").await.expect(200)["environments"], json!([]));
     assert_eq!(test.call(&admin, "POST", &path, Value::Null).await.problem(404), "not_found");
 }
+
+#[tokio::test]
+async fn without_its_store_the_api_says_so_and_when_to_come_again() {
+    let test = TestApp::start().await;
+    let account = test.account("Acme").await;
+    let environment = test.environment(account, "Production").await;
+    let token = test.token(environment, "feedback-report:read").await;
+    test.app.store.close().await;
+    let answer = test.get(&token, &format!("/v1/environments/{environment}/queries")).await;
+    assert_eq!(answer.problem(503), "unavailable");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert!(!answer.text.to_lowercase().contains("sql") && !answer.text.contains("pool"), "{}", answer.text);
+}

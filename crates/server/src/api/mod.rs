@@ -34,7 +34,6 @@ pub(crate) mod test_harness;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -42,9 +41,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use endpoints::{Endpoints, endpoint};
 use error::ApiError;
-
-/// The longest body of a request, in bytes, where nothing else is said.
-const LONGEST_BODY: usize = 64 * 1024;
 
 /// The Feedback API and its documentation.
 pub(crate) fn routes(app: Arc<App>) -> Router<Arc<App>> {
@@ -54,8 +50,6 @@ pub(crate) fn routes(app: Arc<App>) -> Router<Arc<App>> {
         .route("/v1/", any(no_such_address))
         .route("/v1/{*rest}", any(no_such_address))
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
-        .merge(docs::style())
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(app, error::render_problems))
 }
@@ -67,9 +61,6 @@ async fn no_such_address() -> ApiError {
 /// Every operation, in the order in which the documentation shows them.
 fn endpoints() -> Endpoints {
     use keypairs::{of_account, of_environment};
-
-    let submit = endpoint!(responses::submit)
-        .with(|methods| methods.layer(DefaultBodyLimit::max(responses::LONGEST_BODY)));
 
     Endpoints::new(openapi::description())
         .and(endpoint!(access::show))
@@ -99,7 +90,7 @@ fn endpoints() -> Endpoints {
         .and(endpoint!(queries::change))
         .and(endpoint!(queries::close))
         .and(endpoint!(queries::statistics))
-        .and(submit)
+        .and(endpoint!(responses::submit))
         .and(endpoint!(reports::overview))
         .and(endpoint!(reports::feedback))
         .and(endpoint!(reports::query))

@@ -17,7 +17,7 @@ use super::shapes::FieldError;
 use crate::app::App;
 
 /// The longest body, in bytes: a thousand responses with texts.
-pub(super) const LONGEST_BODY: usize = 4 * 1024 * 1024;
+const LONGEST_BODY: usize = 4 * 1024 * 1024;
 
 /// A batch of responses.
 #[derive(Deserialize, ToSchema)]
@@ -99,7 +99,7 @@ pub(super) async fn submit(
     environment: InEnvironment<ResponsesCreate>,
     State(app): State<Arc<App>>,
     _: NoParameters,
-    Body(batch): Body<Batch>,
+    Body(batch): Body<Batch, LONGEST_BODY>,
 ) -> Result<Json<Acceptance>, ApiError> {
     let now = app.clock.now();
     let submitted = batch.responses.into_iter().map(|Object(new)| new.into()).collect();

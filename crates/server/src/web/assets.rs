@@ -31,6 +31,9 @@ impl Asset {
 static CSS: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("feedback", "css", "text/css; charset=utf-8", include_bytes!("../../static/feedback.css"))
 });
+static DOCS_CSS: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("docs", "css", "text/css; charset=utf-8", include_bytes!("../../static/docs.css"))
+});
 static JS: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("feedback", "js", "text/javascript; charset=utf-8", include_bytes!("../../static/feedback.js"))
 });
@@ -40,6 +43,11 @@ static ICON: LazyLock<Asset> =
 /// Where the style sheet is.
 pub(crate) fn css() -> &'static str {
     &CSS.path
+}
+
+/// Where the part of the style sheet is that only the API's documentation needs.
+pub(crate) fn docs_css() -> &'static str {
+    &DOCS_CSS.path
 }
 
 /// Where the script is.
@@ -55,8 +63,10 @@ pub(crate) fn icon() -> &'static str {
 /// `GET /static/{name}`
 pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, PageError> {
     let path = format!("/static/{name}");
-    let asset =
-        [&*CSS, &*JS, &*ICON].into_iter().find(|asset| asset.path == path).ok_or(PageError::NotFound)?;
+    let asset = [&*CSS, &*DOCS_CSS, &*JS, &*ICON]
+        .into_iter()
+        .find(|asset| asset.path == path)
+        .ok_or(PageError::NotFound)?;
     let caching =
         [(header::CACHE_CONTROL, "public, max-age=31536000, immutable"), (header::ETAG, asset.etag.as_str())];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == asset.etag.as_bytes()) {

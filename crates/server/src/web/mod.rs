@@ -2,7 +2,7 @@
 
 mod account;
 mod api_management;
-mod assets;
+pub(crate) mod assets;
 mod audit_log;
 mod chart;
 mod door;

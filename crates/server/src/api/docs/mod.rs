@@ -8,14 +8,10 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderName;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
 use axum::response::{Html, IntoResponse};
-use axum::routing::get;
 use domain::{Owner, Scope, Scopes};
 
 use super::authorization::Public;
@@ -25,7 +21,7 @@ use super::parameters::NoParameters;
 use crate::app::App;
 use reference::Section;
 
-/// Nothing but style sheets and the icon, and those from here.
+/// Nothing but what is served from here; the script only copies.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
@@ -39,8 +35,6 @@ const HEADERS: [(HeaderName, &str); 4] = [
 #[derive(Template)]
 #[template(path = "docs.html")]
 struct DocsPage<'a> {
-    icon: &'a str,
-    style: &'a str,
     issuer: &'a str,
     api: String,
     scopes: Vec<ScopeRow>,
@@ -79,8 +73,6 @@ pub(super) async fn show(
         .parse()
         .map_or(Scopes::NONE, |id| Scopes::available_to(&Owner::Environment(id)));
     let page = DocsPage {
-        icon: "/static/icon.svg",
-        style: "/static/feedback.css",
         issuer: app.config.issuer(),
         api: app.config.api_resource(),
         scopes: Scope::ALL
@@ -96,13 +88,3 @@ pub(super) async fn show(
     let page = page.render().map_err(|error| ApiError::Internal(error.into()))?;
     Ok((HEADERS, Html(page)))
 }
-
-/// The part of the style that only this page needs.
-pub(super) fn style() -> Router<Arc<App>> {
-    const HEADERS: [(HeaderName, &str); 2] =
-        [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=300")];
-    Router::new().route(STYLE_PATH, get(async || (HEADERS, include_str!("../../../static/docs.css"))))
-}
-
-/// Where that part is.
-const STYLE_PATH: &str = "/docs/docs.css";

@@ -26,6 +26,12 @@ pub(super) struct Operation {
     pub(super) curl: String,
 }
 
+impl Operation {
+    pub(super) fn curl_id(&self) -> String {
+        format!("{}-curl", self.id)
+    }
+}
+
 /// What an operation asks of its callers.
 pub(super) enum Access {
     Public,

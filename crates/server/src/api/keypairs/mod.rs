@@ -42,7 +42,7 @@ pub(super) struct NewKeypairBody {
     scopes: Vec<String>,
     /// When it shall stop by itself; never without it.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-31T12:00:00Z")]
     expires_at: Option<Instant>,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct KeypairChange {
     scopes: Option<Vec<String>>,
     /// When it shall stop by itself; `null` for never.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, required = false, format = DateTime)]
+    #[schema(value_type = Option<String>, required = false, format = DateTime, example = "2030-01-31T12:00:00Z")]
     expires_at: Option<Option<Instant>>,
 }
 

@@ -23,14 +23,14 @@ fn keypairs<'a>(app: &'a App, account: &'a Administered) -> Keypairs<'a, Account
     Keypairs { app, caller: account, owner: account.id().into() }
 }
 
-/// List the account's own keypairs
+/// List keypairs
 ///
 /// The newest first. The keypairs of its environments are apart.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{acc}/api-keys",
     operation_id = "listAccountKeypairs",
-    tag = "API keypairs",
+    tag = "Keypairs of the account",
     params(PageParameters),
     responses((status = 200, description = "A page of the keypairs.", body = ListShape<KeypairShape>)),
 )]
@@ -42,14 +42,14 @@ pub(in crate::api) async fn list(
     keypairs(&app, &account).list(wanted).await
 }
 
-/// Create a keypair of the account
+/// Create a keypair
 ///
 /// The answer shows the Key Secret, this once. It can't be given a scope that the caller's own token lacks.
 #[utoipa::path(
     post,
     path = "/v1/accounts/{acc}/api-keys",
     operation_id = "createAccountKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of the account",
     request_body = NewKeypairBody,
     responses((
         status = 201, description = "The keypair, with its secret.", body = KeypairWithSecret,
@@ -65,12 +65,12 @@ pub(in crate::api) async fn create(
     keypairs(&app, &account).create(new).await
 }
 
-/// Show a keypair of the account
+/// Show a keypair
 #[utoipa::path(
     get,
     path = "/v1/accounts/{acc}/api-keys/{key}",
     operation_id = "showAccountKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of the account",
     responses((
         status = 200, description = "The keypair.", body = KeypairShape,
         headers(("ETag" = String, description = "Its version.")),
@@ -85,7 +85,7 @@ pub(in crate::api) async fn show(
     keypairs(&app, &account).show(id).await
 }
 
-/// Change a keypair of the account
+/// Change a keypair
 ///
 /// Switch it on or off, or change its comment, scopes or expiry. It can't be given a scope that the caller's own
 /// token lacks, nor made to work again or longer while it has one.
@@ -93,7 +93,7 @@ pub(in crate::api) async fn show(
     patch,
     path = "/v1/accounts/{acc}/api-keys/{key}",
     operation_id = "changeAccountKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of the account",
     params(IfMatchParameter),
     request_body = KeypairChange,
     responses(
@@ -115,14 +115,14 @@ pub(in crate::api) async fn change(
     keypairs(&app, &account).change(id, expected, change).await
 }
 
-/// Remove a keypair of the account
+/// Remove a keypair
 ///
 /// For good: its tokens end at once, and its Key ID is never given again.
 #[utoipa::path(
     delete,
     path = "/v1/accounts/{acc}/api-keys/{key}",
     operation_id = "removeAccountKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of the account",
     params(IfMatchParameter),
     responses(
         (status = 204, description = "It is gone."),
@@ -139,14 +139,14 @@ pub(in crate::api) async fn remove(
     keypairs(&app, &account).remove(id, expected).await
 }
 
-/// Rotate a keypair of the account
+/// Rotate a keypair
 ///
 /// Adds a secret, which the answer shows, this once. The caller's own token must have every scope of the keypair.
 #[utoipa::path(
     post,
     path = "/v1/accounts/{acc}/api-keys/{key}/secrets",
     operation_id = "rotateAccountKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of the account",
     params(IfMatchParameter),
     request_body = Option<Rotation>,
     responses(
@@ -169,14 +169,14 @@ pub(in crate::api) async fn rotate(
     keypairs(&app, &account).rotate(id, expected, rotation).await
 }
 
-/// Delete a secret of a keypair of the account
+/// Delete a secret
 ///
 /// The tokens that it obtained end at once, and no others. The last one that works can't be deleted.
 #[utoipa::path(
     delete,
     path = "/v1/accounts/{acc}/api-keys/{key}/secrets/{n}",
     operation_id = "deleteAccountKeypairSecret",
-    tag = "API keypairs",
+    tag = "Keypairs of the account",
     params(IfMatchParameter),
     responses(
         (

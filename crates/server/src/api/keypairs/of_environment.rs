@@ -23,14 +23,14 @@ fn keypairs<'a>(app: &'a App, environment: &'a Administered) -> Keypairs<'a, Env
     Keypairs { app, caller: environment, owner: environment.id().into() }
 }
 
-/// List an environment's keypairs
+/// List keypairs
 ///
 /// The newest first.
 #[utoipa::path(
     get,
     path = "/v1/environments/{env}/api-keys",
     operation_id = "listEnvironmentKeypairs",
-    tag = "API keypairs",
+    tag = "Keypairs of an environment",
     params(PageParameters),
     responses((status = 200, description = "A page of the keypairs.", body = ListShape<KeypairShape>)),
 )]
@@ -42,14 +42,14 @@ pub(in crate::api) async fn list(
     keypairs(&app, &environment).list(wanted).await
 }
 
-/// Create a keypair of an environment
+/// Create a keypair
 ///
 /// The answer shows the Key Secret, this once. It can't be given a scope that the caller's own token lacks.
 #[utoipa::path(
     post,
     path = "/v1/environments/{env}/api-keys",
     operation_id = "createEnvironmentKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of an environment",
     request_body = NewKeypairBody,
     responses((
         status = 201, description = "The keypair, with its secret.", body = KeypairWithSecret,
@@ -65,12 +65,12 @@ pub(in crate::api) async fn create(
     keypairs(&app, &environment).create(new).await
 }
 
-/// Show a keypair of an environment
+/// Show a keypair
 #[utoipa::path(
     get,
     path = "/v1/environments/{env}/api-keys/{key}",
     operation_id = "showEnvironmentKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of an environment",
     responses((
         status = 200, description = "The keypair.", body = KeypairShape,
         headers(("ETag" = String, description = "Its version.")),
@@ -85,7 +85,7 @@ pub(in crate::api) async fn show(
     keypairs(&app, &environment).show(id).await
 }
 
-/// Change a keypair of an environment
+/// Change a keypair
 ///
 /// Switch it on or off, or change its comment, scopes or expiry. It can't be given a scope that the caller's own
 /// token lacks, nor made to work again or longer while it has one.
@@ -93,7 +93,7 @@ pub(in crate::api) async fn show(
     patch,
     path = "/v1/environments/{env}/api-keys/{key}",
     operation_id = "changeEnvironmentKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of an environment",
     params(IfMatchParameter),
     request_body = KeypairChange,
     responses(
@@ -115,14 +115,14 @@ pub(in crate::api) async fn change(
     keypairs(&app, &environment).change(id, expected, change).await
 }
 
-/// Remove a keypair of an environment
+/// Remove a keypair
 ///
 /// For good: its tokens end at once, and its Key ID is never given again.
 #[utoipa::path(
     delete,
     path = "/v1/environments/{env}/api-keys/{key}",
     operation_id = "removeEnvironmentKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of an environment",
     params(IfMatchParameter),
     responses(
         (status = 204, description = "It is gone."),
@@ -139,14 +139,14 @@ pub(in crate::api) async fn remove(
     keypairs(&app, &environment).remove(id, expected).await
 }
 
-/// Rotate a keypair of an environment
+/// Rotate a keypair
 ///
 /// Adds a secret, which the answer shows, this once. The caller's own token must have every scope of the keypair.
 #[utoipa::path(
     post,
     path = "/v1/environments/{env}/api-keys/{key}/secrets",
     operation_id = "rotateEnvironmentKeypair",
-    tag = "API keypairs",
+    tag = "Keypairs of an environment",
     params(IfMatchParameter),
     request_body = Option<Rotation>,
     responses(
@@ -169,14 +169,14 @@ pub(in crate::api) async fn rotate(
     keypairs(&app, &environment).rotate(id, expected, rotation).await
 }
 
-/// Delete a secret of a keypair of an environment
+/// Delete a secret
 ///
 /// The tokens that it obtained end at once, and no others. The last one that works can't be deleted.
 #[utoipa::path(
     delete,
     path = "/v1/environments/{env}/api-keys/{key}/secrets/{n}",
     operation_id = "deleteEnvironmentKeypairSecret",
-    tag = "API keypairs",
+    tag = "Keypairs of an environment",
     params(IfMatchParameter),
     responses(
         (
