@@ -1,6 +1,6 @@
 //! Slows down whoever tries passwords.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use domain::Timestamp;
 use quick_cache::sync::Cache;
@@ -65,11 +65,19 @@ impl Throttle {
 }
 
 fn limits(email: &str, address: Option<IpAddr>) -> [([u8; 32], u32); 2] {
-    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    let address = address.map(|address| network(address).to_string()).unwrap_or_default();
     [
         (key(&[&email.trim().to_lowercase(), &address]), FAILURES_PER_PERSON),
         (key(&[&address]), FAILURES_PER_ADDRESS),
     ]
+}
+
+/// Whoever has one IPv6 address has 2^64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+    }
 }
 
 fn key(parts: &[&str]) -> [u8; 32] {
@@ -94,6 +102,14 @@ mod tests {
         assert_eq!(throttle.wait("a@example.com", there, at(1_010)), None);
         assert_eq!(throttle.wait("b@example.com", here, at(1_010)), None);
         assert_eq!(throttle.wait("a@example.com", here, at(1_900)), None);
+    }
+
+    #[test]
+    fn another_address_of_the_same_network_is_no_other() {
+        let at = |text: &str| network(text.parse().unwrap());
+        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:1"));
+        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
+        assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
     }
 
     #[test]
