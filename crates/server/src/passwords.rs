@@ -68,7 +68,7 @@ impl Password {
 /// Long passwords that guessers try first are a short word or row over and over, or one of a few rows of keys.
 fn is_guessed_first(lower: &str) -> bool {
     let bytes = lower.as_bytes();
-    let repeats = (1..=8).any(|n| bytes.iter().zip(bytes.iter().skip(n)).all(|(a, b)| a == b));
+    let repeats = (1..=10).any(|n| bytes.iter().zip(bytes.iter().skip(n)).all(|(a, b)| a == b));
     let letters: String = lower.chars().filter(|c| c.is_alphanumeric()).collect();
     repeats || include_str!("common_passwords.txt").lines().any(|common| common == letters)
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use storage::Storage;
 use storage_sqlite::{FILE_NAME, SqliteStorage};
 
+#[allow(clippy::unwrap_used, reason = "without a store there is nothing to test")]
 async fn fresh() -> (Arc<dyn Storage>, tempfile::TempDir) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = SqliteStorage::open(&folder.path().join(FILE_NAME)).await.expect("a store");
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStorage::open(&folder.path().join(FILE_NAME)).await.unwrap();
     (Arc::new(store), folder)
 }
 

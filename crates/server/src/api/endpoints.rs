@@ -86,10 +86,9 @@ impl Endpoints {
     pub(super) fn and(self, endpoint: Endpoint) -> Self {
         let Endpoint { routes: (schemas, mut paths, methods), access } = endpoint;
         for (path, item) in &mut paths.paths {
-            for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete] {
-                if let Some(operation) = operation {
-                    describe(operation, path, access);
-                }
+            let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                describe(operation, path, access);
             }
         }
         Self(self.0.routes((schemas, paths, methods)))

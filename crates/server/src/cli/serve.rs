@@ -3,16 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::net::TcpListener;
-use zeroize::Zeroizing;
 
 use super::failure::{About, Failure, Result};
 use super::{logs, output};
 use crate::app::{App, Missing};
 use crate::config::{Config, Flags};
-use crate::{crypto, serve};
+use crate::{serve, web};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
@@ -29,7 +26,7 @@ impl Serve {
         // Before anything can be in the middle of being done.
         let stop = serve::stop_signal().map_err(Failure::new)?;
         let app = Arc::new(App::open(config, Missing::Create).await.map_err(Failure::new)?);
-        if let Some(link) = setup_link(&app).await? {
+        if let Some(link) = web::make_set_up_link(&app).await.about("set-up link")? {
             output::line(format!("Make the first administrator here; the link works once:\n  {link}"))?;
         }
         output::line(format!("Feedback is served at {}", app.config.issuer()))?;
@@ -57,12 +54,4 @@ pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
         };
         Failure::new(format!("can't listen on {listen}: {why}; choose another address with --listen"))
     })
-}
-
-/// A fresh link for the first administrator, in place of any before it; none once there is a user. Never logged.
-async fn setup_link(app: &App) -> Result<Option<String>> {
-    let random = Zeroizing::new(app.entropy.bytes::<32>());
-    let token = URL_SAFE_NO_PAD.encode(*random);
-    let needed = app.store.put_setup_link(&crypto::sha256(token.as_bytes())).await.about("set-up link")?;
-    Ok(needed.then(|| format!("{}/set-up/{token}", app.config.issuer())))
 }

@@ -1,6 +1,7 @@
 //! The command line as an operator's scripts see it: the binary, its exit codes, what it prints.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     unreachable_pub,

@@ -10,7 +10,7 @@ pub async fn accounts_are_kept_renamed_and_listed(f: Fixture) {
     let renamed = f.store.rename_account(&f.stamp(), &first, &name("Other")).await.unwrap();
     assert_eq!((renamed.name.as_str(), renamed.version), ("Other", 2));
     assert_eq!(f.store.account(first.id).await.unwrap(), renamed);
-    assert_eq!(f.store.accounts(Slice::first(1)).await.unwrap(), [renamed.clone()]);
+    assert_eq!(f.store.accounts(Slice::first(1)).await.unwrap(), vec![renamed.clone()]);
     let rest = Slice { after: Some(first.id), limit: 5 };
     assert_eq!(f.store.accounts(rest).await.unwrap(), [second]);
     let environment = f.environment(&renamed).await;

@@ -46,7 +46,7 @@ pub async fn queries_are_kept_edited_and_closed(f: Fixture) {
     let listed = f.store.queries(here.id, Slice::first(9)).await.unwrap();
     assert_eq!(listed, [second.clone(), first.clone()]);
     let after = Slice { after: Some(second.id), limit: 9 };
-    assert_eq!(f.store.queries(here.id, after).await.unwrap(), [first.clone()]);
+    assert_eq!(f.store.queries(here.id, after).await.unwrap(), vec![first.clone()]);
     let edited = first.edited(Some(name("Other")), None);
     f.store.save_query(&f.stamp(), Action::QueryChanged, &first, &edited).await.unwrap();
     let late = f.store.save_query(&f.stamp(), Action::QueryChanged, &first, &edited).await;
