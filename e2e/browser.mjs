@@ -149,15 +149,15 @@ export class Visitor {
   }
 
   /** What stands against names, labels, landmarks and contrast: WCAG 2.2 AA as far as a program can tell. */
-  async barriers() {
+  async barriers(within = 'html') {
     await this.page.evaluate(axe.source);
-    const violations = await this.page.evaluate(async () => {
+    const violations = await this.page.evaluate(async (within) => {
       const runOnly = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-      const { violations } = await globalThis.axe.run(document, { runOnly });
+      const { violations } = await globalThis.axe.run(within, { runOnly });
       return violations.flatMap(({ id, nodes }) =>
         nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}\n   ${failureSummary}`),
       );
-    });
+    }, within);
     return violations.map((violation) => `${this.page.url()}\n   ${violation}`);
   }
 }
