@@ -39,7 +39,7 @@ struct Card {
 }
 
 /// `GET /accounts/{acc}`
-pub(super) async fn show(State(app): State<Arc<App>>, visit: CanRead) -> Result<Response, PageError> {
+pub(super) async fn show(visit: CanRead, State(app): State<Arc<App>>) -> Result<Response, PageError> {
     let period = Period::ending(day_of(app.clock.now()), 30);
     let mut environments = Vec::new();
     for environment in app.store.open_environments(visit.account.id, Slice::first(LISTED)).await? {
@@ -73,8 +73,8 @@ struct NewPage {
 
 /// `GET /accounts/{acc}/environments/new`
 pub(super) async fn new_environment(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
 ) -> Result<Response, PageError> {
     let shell = admin.shell(&app, "overview").await?;
     page(StatusCode::OK, &NewPage { shell, base: admin.base(), name: Field::default() })
@@ -82,8 +82,8 @@ pub(super) async fn new_environment(
 
 /// `POST /accounts/{acc}/environments`
 pub(super) async fn create_environment(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     fields: Fields,
 ) -> Result<Response, PageError> {
     let mut field = Field::of(fields.one("name")?);

@@ -115,8 +115,8 @@ pub(super) struct Part {
 
 /// `GET …/api-management`
 pub(super) async fn list(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Query(part): Query<Part>,
 ) -> Result<Response, PageError> {
     let after = match part.after.as_deref().map(str::parse::<KeyId>) {
@@ -172,8 +172,8 @@ impl KeyPath {
 
 /// `POST …/api-management/{key}/enable`
 pub(super) async fn enable(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
 ) -> Result<Response, PageError> {
     switch(&app, &admin, path.id()?, true).await
@@ -181,8 +181,8 @@ pub(super) async fn enable(
 
 /// `POST …/api-management/{key}/disable`
 pub(super) async fn disable(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
 ) -> Result<Response, PageError> {
     switch(&app, &admin, path.id()?, false).await

@@ -6,6 +6,7 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::access::Public;
 use super::failure::PageError;
 use crate::crypto::sha256;
 
@@ -61,7 +62,11 @@ pub(crate) fn icon() -> &'static str {
 }
 
 /// `GET /static/{name}`
-pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, PageError> {
+pub(super) async fn serve(
+    _: Public,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
     let path = format!("/static/{name}");
     let asset = [&*CSS, &*DOCS_CSS, &*JS, &*ICON]
         .into_iter()

@@ -97,8 +97,8 @@ pub(super) struct Part {
 
 /// `GET …/audit-log`
 pub(super) async fn show(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Query(part): Query<Part>,
 ) -> Result<Response, PageError> {
     let before = match part.before.as_deref().map(str::parse::<i64>) {

@@ -1,5 +1,4 @@
-//! Who may pass. A handler is handed one of these values, which exist only if the person may act: a handler that
-//! forgot to ask does not compile.
+//! Who may pass where. A handler is handed one of these values, which exist only if the person may act there.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use domain::{Account, Environment, Grant, Owner, Place, Role, effective_role};
 
+use super::access::{Access, Guard};
 use super::failure::PageError;
 use super::session::SignedIn;
 use super::shell::{self, Shell};
@@ -116,6 +116,10 @@ macro_rules! doors {
             fn deref(&self) -> &Visit {
                 &self.0
             }
+        }
+
+        impl Guard for $name {
+            const ACCESS: Access = Access::At($role);
         }
 
         impl FromRequestParts<Arc<App>> for $name {

@@ -35,8 +35,8 @@ struct First {
 
 /// `GET /environments/{env}`
 pub(super) async fn show(
-    State(app): State<Arc<App>>,
     visit: CanRead,
+    State(app): State<Arc<App>>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
     let id = visit.environment()?.id;

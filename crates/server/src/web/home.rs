@@ -21,9 +21,9 @@ struct WelcomePage {
 
 /// `GET /`
 pub(super) async fn show(
+    person: SignedIn,
     State(app): State<Arc<App>>,
     uri: Uri,
-    person: SignedIn,
 ) -> Result<Response, PageError> {
     let grants = app.store.grants_of(person.user.id).await?;
     let accounts = shell::accounts(&app, &grants, None).await?;

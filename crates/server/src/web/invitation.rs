@@ -10,6 +10,7 @@ use axum::response::Response;
 use domain::{Actor, Owner, User, new_id};
 use storage::{Invitation, NewPerson, StorageError};
 
+use super::access::Public;
 use super::door::base;
 use super::dress::page;
 use super::failure::PageError;
@@ -32,6 +33,7 @@ struct InvitationPage {
 
 /// `GET /invitations/{token}`
 pub(super) async fn show(
+    _: Public,
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
 ) -> Result<Response, PageError> {
@@ -41,6 +43,7 @@ pub(super) async fn show(
 
 /// `POST /invitations/{token}`
 pub(super) async fn accept(
+    _: Public,
     State(app): State<Arc<App>>,
     Extension(throttle): Extension<Arc<Throttle>>,
     Path(token): Path<String>,

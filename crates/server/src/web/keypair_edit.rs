@@ -75,8 +75,8 @@ impl EditPage {
 
 /// `GET …/api-management/{key}/edit`
 pub(super) async fn show(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
 ) -> Result<Response, PageError> {
     let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
@@ -85,8 +85,8 @@ pub(super) async fn show(
 
 /// `POST …/api-management/{key}/edit`
 pub(super) async fn save(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
     fields: Fields,
 ) -> Result<Response, PageError> {
@@ -142,8 +142,8 @@ pub(super) struct SecretPath {
 
 /// `POST …/api-management/{key}/secrets/{n}/end`
 pub(super) async fn end_secret(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
     Path(secret): Path<SecretPath>,
 ) -> Result<Response, PageError> {

@@ -58,15 +58,15 @@ pub(super) fn read_expiry(field: &mut Field) -> Option<Option<Timestamp>> {
 }
 
 /// `GET …/api-management/new`
-pub(super) async fn show(State(app): State<Arc<App>>, admin: Admin) -> Result<Response, PageError> {
+pub(super) async fn show(admin: Admin, State(app): State<Arc<App>>) -> Result<Response, PageError> {
     let scopes = scope_choices(&admin.owner(), |_| false);
     page(StatusCode::OK, &view(&app, &admin, Field::default(), scopes, None, Field::default()).await?)
 }
 
 /// `POST …/api-management`
 pub(super) async fn create(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     fields: Fields,
 ) -> Result<Response, PageError> {
     let owner = admin.owner();

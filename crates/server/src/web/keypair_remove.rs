@@ -34,8 +34,8 @@ struct RemovePage {
 
 /// `GET …/api-management/{key}/remove`
 pub(super) async fn show(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
 ) -> Result<Response, PageError> {
     let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
@@ -44,8 +44,8 @@ pub(super) async fn show(
 
 /// `POST …/api-management/{key}/remove`
 pub(super) async fn remove(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
     fields: Fields,
 ) -> Result<Response, PageError> {

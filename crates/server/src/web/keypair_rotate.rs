@@ -45,8 +45,8 @@ const OVERLAPS: [(&str, i64, &str, &str); 4] = [
 
 /// `GET …/api-management/{key}/rotate`
 pub(super) async fn show(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
 ) -> Result<Response, PageError> {
     let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
@@ -55,8 +55,8 @@ pub(super) async fn show(
 
 /// `POST …/api-management/{key}/rotate`
 pub(super) async fn rotate(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
     fields: Fields,
 ) -> Result<Response, PageError> {

@@ -1,5 +1,6 @@
 //! The Web UI: server-rendered pages, one file each, usable without JavaScript and with no request to another host.
 
+mod access;
 mod account;
 mod api_management;
 pub(crate) mod assets;

@@ -38,18 +38,18 @@ impl ProfilePage {
 
 /// `GET /your-account`
 pub(super) async fn show(
+    person: SignedIn,
     State(app): State<Arc<App>>,
     uri: Uri,
-    person: SignedIn,
 ) -> Result<Response, PageError> {
     page(StatusCode::OK, &ProfilePage::new(&app, &person, uri.query()).await?)
 }
 
 /// `POST /your-account/password`: ends every session of the person, and begins another on this browser.
 pub(super) async fn change_password(
+    person: SignedIn,
     State(app): State<Arc<App>>,
     Extension(throttle): Extension<Arc<Throttle>>,
-    person: SignedIn,
     From(address): From,
     fields: Fields,
 ) -> Result<Response, PageError> {

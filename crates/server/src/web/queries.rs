@@ -46,8 +46,8 @@ pub(super) struct Part {
 
 /// `GET /environments/{env}/queries`
 pub(super) async fn list(
-    State(app): State<Arc<App>>,
     visit: CanRead,
+    State(app): State<Arc<App>>,
     Parameters(part): Parameters<Part>,
 ) -> Result<Response, PageError> {
     let after = match part.after.as_deref().map(str::parse::<QueryId>) {
@@ -88,7 +88,7 @@ struct NewPage {
 }
 
 /// `GET /environments/{env}/queries/new`
-pub(super) async fn new(State(app): State<Arc<App>>, author: CanAuthor) -> Result<Response, PageError> {
+pub(super) async fn new(author: CanAuthor, State(app): State<Arc<App>>) -> Result<Response, PageError> {
     let shell = author.shell(&app, "queries").await?;
     let (title, question) = (Field::default(), Field::default());
     page(StatusCode::OK, &NewPage { shell, base: author.base(), title, question })
@@ -96,8 +96,8 @@ pub(super) async fn new(State(app): State<Arc<App>>, author: CanAuthor) -> Resul
 
 /// `POST /environments/{env}/queries`
 pub(super) async fn create(
-    State(app): State<Arc<App>>,
     author: CanAuthor,
+    State(app): State<Arc<App>>,
     fields: Fields,
 ) -> Result<Response, PageError> {
     let mut title = Field::of(fields.one("title")?);

@@ -46,8 +46,8 @@ async fn load(app: &App, visit: &Visit, path: &QueryPath) -> Result<Query, PageE
 
 /// `GET /environments/{env}/queries/{qry}`
 pub(super) async fn show(
-    State(app): State<Arc<App>>,
     visit: CanRead,
+    State(app): State<Arc<App>>,
     Path(path): Path<QueryPath>,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Response, PageError> {
@@ -77,8 +77,8 @@ pub(super) async fn show(
 
 /// `POST /environments/{env}/queries/{qry}/close`
 pub(super) async fn close(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<QueryPath>,
 ) -> Result<Response, PageError> {
     let query = load(&app, &admin, &path).await?;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 use tower_http::csrf::CsrfLayer;
 
+use super::access::{Access, Page, get, post};
 use super::throttle::Throttle;
 use super::{
     account, api_management, assets, audit_log, dress, environment, home, invitation, keypair_edit,
@@ -19,25 +19,16 @@ const MOST_BYTES: usize = 64 * 1024;
 
 /// The Web UI.
 pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
-    Router::new()
-        .route("/", get(home::show))
-        .route("/static/{name}", get(assets::serve))
-        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
-        .route("/sign-out", post(sign_in::sign_out))
-        .route("/your-account", get(profile::show))
-        .route("/your-account/password", post(profile::change_password))
-        .route("/set-up/{token}", get(set_up::show).post(set_up::set_up))
-        .route("/invitations/{token}", get(invitation::show).post(invitation::accept))
-        .route("/accounts/{owner}", get(account::show))
-        .route("/accounts/{owner}/environments", post(account::create_environment))
-        .route("/accounts/{owner}/environments/new", get(account::new_environment))
-        .route("/environments/{owner}", get(environment::show))
-        .route("/environments/{owner}/queries", get(queries::list).post(queries::create))
-        .route("/environments/{owner}/queries/new", get(queries::new))
-        .route("/environments/{owner}/queries/{query}", get(query::show))
-        .route("/environments/{owner}/queries/{query}/close", post(query::close))
-        .merge(administration("/accounts/{owner}/administration"))
-        .merge(administration("/environments/{owner}/administration"))
+    let (mut anywhere, mut at_a_place) = (Router::new(), Router::new());
+    for Page { path, access, route, .. } in pages() {
+        match access {
+            Access::Public | Access::SignedIn => anywhere = anywhere.route(&path, route),
+            Access::At(_) => at_a_place = at_a_place.route(&path, route),
+        }
+    }
+    // What is not there for somebody is not there by any method.
+    anywhere
+        .merge(at_a_place.method_not_allowed_fallback(home::nothing))
         .fallback(home::nothing)
         .layer(Extension(Arc::new(Throttle::new())))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
@@ -45,27 +36,61 @@ pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
         .layer(middleware::from_fn_with_state(app, dress::dress))
 }
 
-fn administration(base: &str) -> Router<Arc<App>> {
+/// Every page and act, with what it asks of whoever comes.
+pub(super) fn pages() -> Vec<Page> {
+    let mut pages = vec![
+        get("/", home::show),
+        get("/static/{name}", assets::serve),
+        get("/sign-in", sign_in::show),
+        post("/sign-in", sign_in::sign_in),
+        post("/sign-out", sign_in::sign_out),
+        get("/your-account", profile::show),
+        post("/your-account/password", profile::change_password),
+        get("/set-up/{token}", set_up::show),
+        post("/set-up/{token}", set_up::set_up),
+        get("/invitations/{token}", invitation::show),
+        post("/invitations/{token}", invitation::accept),
+        get("/accounts/{owner}", account::show),
+        post("/accounts/{owner}/environments", account::create_environment),
+        get("/accounts/{owner}/environments/new", account::new_environment),
+        get("/environments/{owner}", environment::show),
+        get("/environments/{owner}/queries", queries::list),
+        post("/environments/{owner}/queries", queries::create),
+        get("/environments/{owner}/queries/new", queries::new),
+        get("/environments/{owner}/queries/{query}", query::show),
+        post("/environments/{owner}/queries/{query}/close", query::close),
+    ];
+    for owner in ["/accounts/{owner}", "/environments/{owner}"] {
+        pages.extend(administration(&format!("{owner}/administration")));
+    }
+    pages
+}
+
+fn administration(base: &str) -> Vec<Page> {
     let at = |path: &str| format!("{base}{path}");
     let users = |path: &str| format!("{base}/access-management/users{path}");
     let keys = |path: &str| format!("{base}/access-management/api-management{path}");
-    Router::new()
-        .route(&users(""), get(users::list).post(users::invite))
-        .route(&users("/invitations/revoke"), post(users::revoke))
-        .route(&users("/{user}/role"), post(users::change_role))
-        .route(&users("/{user}/remove"), post(users::remove))
-        .route(&keys(""), get(api_management::list).post(keypair_new::create))
-        .route(&keys("/new"), get(keypair_new::show))
-        .route(&keys("/{key}/enable"), post(api_management::enable))
-        .route(&keys("/{key}/disable"), post(api_management::disable))
-        .route(&keys("/{key}/edit"), get(keypair_edit::show).post(keypair_edit::save))
-        .route(&keys("/{key}/secrets/{n}/end"), post(keypair_edit::end_secret))
-        .route(&keys("/{key}/rotate"), get(keypair_rotate::show).post(keypair_rotate::rotate))
-        .route(&keys("/{key}/remove"), get(keypair_remove::show).post(keypair_remove::remove))
-        .route(&at("/audit-log"), get(audit_log::show))
-        .route(&at("/settings"), get(settings::show))
-        .route(&at("/settings/rename"), post(settings::rename))
-        .route(&at("/settings/close"), post(settings::close))
-        // What is not there for somebody is not there by any method.
-        .method_not_allowed_fallback(home::nothing)
+    vec![
+        get(users(""), users::list),
+        post(users(""), users::invite),
+        post(users("/invitations/revoke"), users::revoke),
+        post(users("/{user}/role"), users::change_role),
+        post(users("/{user}/remove"), users::remove),
+        get(keys(""), api_management::list),
+        post(keys(""), keypair_new::create),
+        get(keys("/new"), keypair_new::show),
+        post(keys("/{key}/enable"), api_management::enable),
+        post(keys("/{key}/disable"), api_management::disable),
+        get(keys("/{key}/edit"), keypair_edit::show),
+        post(keys("/{key}/edit"), keypair_edit::save),
+        post(keys("/{key}/secrets/{n}/end"), keypair_edit::end_secret),
+        get(keys("/{key}/rotate"), keypair_rotate::show),
+        post(keys("/{key}/rotate"), keypair_rotate::rotate),
+        get(keys("/{key}/remove"), keypair_remove::show),
+        post(keys("/{key}/remove"), keypair_remove::remove),
+        get(at("/audit-log"), audit_log::show),
+        get(at("/settings"), settings::show),
+        post(at("/settings/rename"), settings::rename),
+        post(at("/settings/close"), settings::close),
+    ]
 }

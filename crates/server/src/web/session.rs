@@ -13,6 +13,7 @@ use domain::{Actor, User, UserId};
 use jiff::SignedDuration;
 use storage::{Session, StorageError, TokenHash};
 
+use super::access::{Access, Guard};
 use super::failure::PageError;
 use crate::app::{App, Author};
 use crate::client_address::client_address;
@@ -32,6 +33,10 @@ impl SignedIn {
     pub(super) fn author(&self) -> Author {
         Author { actor: Actor::User(self.user.id, self.user.email.to_string()), address: self.address }
     }
+}
+
+impl Guard for SignedIn {
+    const ACCESS: Access = Access::SignedIn;
 }
 
 impl FromRequestParts<Arc<App>> for SignedIn {

@@ -9,6 +9,7 @@ use axum::response::Response;
 use domain::{Account, Actor, Email, Name, Owner, State as Condition, User, new_id};
 use storage::StorageError;
 
+use super::access::Public;
 use super::door::base;
 use super::dress::page;
 use super::failure::PageError;
@@ -35,6 +36,7 @@ pub(crate) async fn make_link(app: &App) -> Result<Option<String>, StorageError>
 
 /// `GET /set-up/{token}`
 pub(super) async fn show(
+    _: Public,
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
 ) -> Result<Response, PageError> {
@@ -46,6 +48,7 @@ pub(super) async fn show(
 
 /// `POST /set-up/{token}`
 pub(super) async fn set_up(
+    _: Public,
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
     From(address): From,

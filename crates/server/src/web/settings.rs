@@ -61,14 +61,14 @@ const ACCOUNT_ENDS: [&str; 4] = [
 ];
 
 /// `GET …/settings`
-pub(super) async fn show(State(app): State<Arc<App>>, admin: Admin) -> Result<Response, PageError> {
+pub(super) async fn show(admin: Admin, State(app): State<Arc<App>>) -> Result<Response, PageError> {
     page(StatusCode::OK, &SettingsPage::new(&app, &admin).await?)
 }
 
 /// `POST …/settings/rename`
 pub(super) async fn rename(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     fields: Fields,
 ) -> Result<Response, PageError> {
     let mut form = SettingsPage::new(&app, &admin).await?;
@@ -93,8 +93,8 @@ pub(super) async fn rename(
 
 /// `POST …/settings/close`
 pub(super) async fn close(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     fields: Fields,
 ) -> Result<Response, PageError> {
     let confirm = fields.one("confirm")?;

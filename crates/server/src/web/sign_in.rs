@@ -11,6 +11,7 @@ use domain::Email;
 use serde::Deserialize;
 use storage::StorageError;
 
+use super::access::Public;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::Fields;
@@ -37,6 +38,7 @@ pub(super) struct Address {
 
 /// `GET /sign-in`
 pub(super) async fn show(
+    _: Public,
     uri: Uri,
     Query(address): Query<Address>,
     person: Result<SignedIn, PageError>,
@@ -53,6 +55,7 @@ pub(super) async fn show(
 
 /// `POST /sign-in`
 pub(super) async fn sign_in(
+    _: Public,
     State(app): State<Arc<App>>,
     Extension(throttle): Extension<Arc<Throttle>>,
     From(address): From,
@@ -102,7 +105,11 @@ fn too_many(seconds: i64, again: &impl Fn(String) -> SignInPage) -> Result<Respo
 }
 
 /// `POST /sign-out`
-pub(super) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, PageError> {
+pub(super) async fn sign_out(
+    _: Public,
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
     session::end(&app, &headers).await
 }
 

@@ -120,7 +120,7 @@ fn address(owner: Owner) -> String {
 }
 
 /// `GET …/users`
-pub(super) async fn list(State(app): State<Arc<App>>, admin: Admin) -> Result<Response, PageError> {
+pub(super) async fn list(admin: Admin, State(app): State<Arc<App>>) -> Result<Response, PageError> {
     page(StatusCode::OK, &UsersPage::new(&app, &admin).await?)
 }
 
@@ -130,8 +130,8 @@ fn role_in(fields: &Fields) -> Result<Role, PageError> {
 
 /// `POST …/users`: makes an invitation and shows its link, once.
 pub(super) async fn invite(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     fields: Fields,
 ) -> Result<Response, PageError> {
     let role = role_in(&fields)?;
@@ -156,8 +156,8 @@ pub(super) async fn invite(
 
 /// `POST …/users/invitations/revoke`
 pub(super) async fn revoke(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     fields: Fields,
 ) -> Result<Response, PageError> {
     let email = Email::new(fields.one("email")?).map_err(|_| PageError::NotFound)?;
@@ -174,8 +174,8 @@ pub(super) struct UserPath {
 
 /// `POST …/users/{user}/role`
 pub(super) async fn change_role(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<UserPath>,
     fields: Fields,
 ) -> Result<Response, PageError> {
@@ -188,8 +188,8 @@ pub(super) async fn change_role(
 
 /// `POST …/users/{user}/remove`
 pub(super) async fn remove(
-    State(app): State<Arc<App>>,
     admin: Admin,
+    State(app): State<Arc<App>>,
     Path(path): Path<UserPath>,
 ) -> Result<Response, PageError> {
     let id = explicit_member(&app, &admin, &path).await?;

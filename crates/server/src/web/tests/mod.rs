@@ -1,6 +1,7 @@
 //! The whole Web UI, called in-process on a store of its own.
 
 mod access;
+mod access_matrix;
 mod forms;
 mod keypairs;
 mod people;
