@@ -63,6 +63,7 @@ guarded! { () (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) }
 
 /// An address with a method, what it asks, and who answers.
 pub(super) struct Page {
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the comparison with the committed table"))]
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) access: Access,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{Environment, Name, Owner, Period, Series, State as Condition, new_id};
 use storage::Slice;
@@ -13,6 +12,7 @@ use super::door::{Admin, CanRead, base};
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::outcome::Outcome;
 use super::shell::Shell;
 use super::when::{day_of, grouped};
 use crate::app::App;
@@ -60,7 +60,7 @@ pub(super) async fn show(visit: CanRead, State(app): State<Arc<App>>) -> Result<
         admin: visit.is_admin(),
         environments,
     };
-    page(StatusCode::OK, &view)
+    page(Outcome::Shown, &view)
 }
 
 #[derive(Template)]
@@ -77,7 +77,7 @@ pub(super) async fn new_environment(
     State(app): State<Arc<App>>,
 ) -> Result<Response, PageError> {
     let shell = admin.shell(&app, "overview").await?;
-    page(StatusCode::OK, &NewPage { shell, base: admin.base(), name: Field::default() })
+    page(Outcome::Shown, &NewPage { shell, base: admin.base(), name: Field::default() })
 }
 
 /// `POST /accounts/{acc}/environments`
@@ -90,7 +90,7 @@ pub(super) async fn create_environment(
     let Some(name) = field.read("The name", Name::new) else {
         let shell = admin.shell(&app, "overview").await?;
         let view = NewPage { shell, base: admin.base(), name: field };
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
+        return page(Outcome::Invalid, &view);
     };
     let now = app.clock.now();
     let environment = Environment {

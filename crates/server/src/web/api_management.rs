@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{KeyId, KeySecret, Keypair, KeypairEdit, KeypairStatus, Timestamp};
 use serde::Deserialize;
@@ -13,6 +12,7 @@ use storage::Slice;
 use super::door::{Admin, Visit};
 use super::dress::page;
 use super::failure::PageError;
+use super::outcome::Outcome;
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
@@ -140,7 +140,7 @@ pub(super) async fn show(
     let more = keypairs.len() > LISTED as usize;
     keypairs.truncate(LISTED as usize);
     let next = keypairs.last().filter(|_| more).map(|last| format!("{base}?after={}", last.id));
-    let status = if made.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    let outcome = if made.is_some() { Outcome::Created } else { Outcome::Shown };
     let view = ListPage {
         shell: admin.shell(app, "api").await?,
         base,
@@ -149,7 +149,7 @@ pub(super) async fn show(
         next,
         made,
     };
-    page(status, &view)
+    page(outcome, &view)
 }
 
 /// The address of the list.

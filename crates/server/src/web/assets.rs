@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use super::access::Public;
 use super::failure::PageError;
+use super::outcome::Outcome;
 use crate::crypto::sha256;
 
 struct Asset {
@@ -75,7 +76,7 @@ pub(super) async fn serve(
     let caching =
         [(header::CACHE_CONTROL, "public, max-age=31536000, immutable"), (header::ETAG, asset.etag.as_str())];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == asset.etag.as_bytes()) {
-        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+        return Ok(Outcome::Unchanged.with(caching));
     }
     Ok((caching, [(header::CONTENT_TYPE, asset.media_type)], asset.content).into_response())
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{Action, Actor, AuditEvent, Timestamp};
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use serde::Deserialize;
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
+use super::outcome::Outcome;
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
@@ -119,5 +119,5 @@ pub(super) async fn show(
         paged: before.is_some(),
         next,
     };
-    page(StatusCode::OK, &view)
+    page(Outcome::Shown, &view)
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::failure::{PageError, Words};
+use super::outcome::Outcome;
 use crate::app::App;
 use crate::request_id::RequestId;
 
@@ -66,7 +67,7 @@ fn with_page(mut response: Response, request_id: String) -> Response {
     let words = match response.extensions_mut().remove::<Words>() {
         Some(words) => words,
         None if is_page(&response) => return response,
-        None => PageError::for_status(status).words(),
+        None => PageError::standing_for(Outcome::of(status)).words(),
     };
     let page = MessagePage {
         status: status.as_u16(),
@@ -88,7 +89,7 @@ fn is_page(response: &Response) -> bool {
     media_type.is_some_and(|value| value.starts_with("text/html"))
 }
 
-/// A page with its status.
-pub(super) fn page(status: StatusCode, template: &impl Template) -> Result<Response, PageError> {
-    Ok((status, Html(template.render()?)).into_response())
+/// A page, and what it means.
+pub(super) fn page(outcome: Outcome, template: &impl Template) -> Result<Response, PageError> {
+    Ok(outcome.with(Html(template.render()?)))
 }

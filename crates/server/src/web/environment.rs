@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{Period, Series};
 
 use super::door::CanRead;
 use super::dress::page;
 use super::failure::PageError;
+use super::outcome::Outcome;
 use super::report::{self, Asked, PeriodView, ReportView};
 use super::shell::Shell;
 use crate::app::App;
@@ -60,7 +60,7 @@ pub(super) async fn show(
              -d '{{\"responses\": [{{\"score\": 5, \"text\": \"Just what I needed\"}}]}}'"
         ),
     };
-    let status = if view.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let outcome = if view.error.is_some() { Outcome::Unreadable } else { Outcome::Shown };
     let page_view = OverviewPage {
         shell: visit.shell(&app, "overview").await?,
         base: visit.base(),
@@ -70,5 +70,5 @@ pub(super) async fn show(
         report,
         first,
     };
-    page(status, &page_view)
+    page(outcome, &page_view)
 }

@@ -1,8 +1,9 @@
-//! What a page answers when it can't answer: one table of statuses.
+//! What a page answers when it can't answer: one table of words.
 
-use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use storage::StorageError;
+
+use super::outcome::Outcome;
 
 /// Why there is no page.
 #[derive(Clone, Debug)]
@@ -37,63 +38,62 @@ pub(super) struct Words {
 }
 
 impl PageError {
-    fn table(&self) -> (StatusCode, &'static str, String) {
-        use StatusCode as S;
+    fn table(&self) -> (Outcome, &'static str, String) {
         match self {
-            Self::SignedOut(_) => (S::SEE_OTHER, "Sign in", String::new()),
+            Self::SignedOut(_) => (Outcome::Elsewhere, "Sign in", String::new()),
             Self::NotFound => (
-                S::NOT_FOUND,
+                Outcome::NotFound,
                 "Page not found",
                 "There is nothing at this address, or you have no access to it.".to_owned(),
             ),
             Self::BadForm(what) => {
-                (S::BAD_REQUEST, "The form can't be read", format!("{what} Nothing was changed."))
+                (Outcome::Unreadable, "The form can't be read", format!("{what} Nothing was changed."))
             }
             Self::TooLarge => (
-                S::PAYLOAD_TOO_LARGE,
+                Outcome::TooLarge,
                 "That is too much",
                 "The form is longer than any of ours can be. Nothing was changed.".to_owned(),
             ),
             Self::CrossSite => (
-                S::FORBIDDEN,
+                Outcome::Forged,
                 "Refused",
                 "This request did not come from a page of Feedback. Nothing was changed.".to_owned(),
             ),
             Self::Conflict(what) => {
-                (S::CONFLICT, "That can't be done", format!("{what} Nothing was changed."))
+                (Outcome::Conflict, "That can't be done", format!("{what} Nothing was changed."))
             }
             Self::DeadLink => (
-                S::NOT_FOUND,
+                Outcome::NotFound,
                 "This link no longer works",
                 "It was used already, replaced by another, or has run out. Ask for a new one.".to_owned(),
             ),
             Self::Method => (
-                S::METHOD_NOT_ALLOWED,
+                Outcome::WrongMethod,
                 "Not possible here",
                 "This address does not take that kind of request.".to_owned(),
             ),
             Self::Internal => (
-                S::INTERNAL_SERVER_ERROR,
+                Outcome::Internal,
                 "Something went wrong",
                 "The fault is ours and has been noted. Please try again in a while.".to_owned(),
             ),
             Self::Unavailable => (
-                S::SERVICE_UNAVAILABLE,
+                Outcome::Unavailable,
                 "Not available right now",
                 "Feedback can't reach its data. Please try again in a while.".to_owned(),
             ),
         }
     }
 
-    /// The failure that stands for an answer that came from elsewhere, such as the router.
-    pub(super) fn for_status(status: StatusCode) -> Self {
-        match status {
-            StatusCode::NOT_FOUND => Self::NotFound,
-            StatusCode::METHOD_NOT_ALLOWED => Self::Method,
-            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
-            StatusCode::FORBIDDEN => Self::CrossSite,
-            StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
-            other if other.is_client_error() => Self::BadForm("The request makes no sense here.".to_owned()),
+    /// The failure that stands for an answer that came from elsewhere.
+    pub(super) fn standing_for(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::NotFound => Self::NotFound,
+            Outcome::WrongMethod => Self::Method,
+            Outcome::TooLarge => Self::TooLarge,
+            Outcome::Forged => Self::CrossSite,
+            Outcome::Unavailable => Self::Unavailable,
+            Outcome::Unreadable => Self::BadForm("The request makes no sense here.".to_owned()),
             _ => Self::Internal,
         }
     }
@@ -115,11 +115,8 @@ impl IntoResponse for PageError {
             };
             return Redirect::to(&to).into_response();
         }
-        let (status, ..) = self.table();
-        let mut response = status.into_response();
-        if matches!(self, Self::Unavailable) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
+        let (outcome, ..) = self.table();
+        let mut response = outcome.with(());
         // The page itself is made where the request's name is known.
         response.extensions_mut().insert(self.words());
         response

@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, Request};
 use domain::TextError;
 
 use super::failure::PageError;
+use super::outcome::Outcome;
 
 /// The fields of a form, in the order in which they came.
 pub(super) struct Fields(Vec<(String, String)>);
@@ -15,7 +16,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     async fn from_request(request: Request, state: &S) -> Result<Self, PageError> {
         match Form::<Vec<(String, String)>>::from_request(request, state).await {
             Ok(Form(fields)) => Ok(Self(fields)),
-            Err(rejection) if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(rejection) if Outcome::of(rejection.status()) == Outcome::TooLarge => {
                 Err(PageError::TooLarge)
             }
             Err(_) => Err(PageError::BadForm("It is not a form.".to_owned())),

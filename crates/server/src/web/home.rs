@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::dress::page;
 use super::failure::PageError;
+use super::outcome::Outcome;
 use super::session::SignedIn;
 use super::shell::{self, Shell};
 use crate::app::App;
@@ -34,7 +35,7 @@ pub(super) async fn show(
     }
     let user = person.user.email.to_string();
     let shell = Shell { user, place: None, accounts, notice: shell::notice(uri.query()) };
-    page(StatusCode::OK, &WelcomePage { shell })
+    page(Outcome::Shown, &WelcomePage { shell })
 }
 
 /// Any address that nothing else serves.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{Actor, Owner, User, new_id};
 use storage::{Invitation, NewPerson, StorageError};
@@ -15,6 +14,8 @@ use super::door::base;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::outcome::Outcome;
+use super::proof::prove;
 use super::session::{self, From};
 use super::throttle::Throttle;
 use crate::app::{App, Author};
@@ -38,7 +39,7 @@ pub(super) async fn show(
     Path(token): Path<String>,
 ) -> Result<Response, PageError> {
     let invitation = load(&app, &token).await?;
-    page(StatusCode::OK, &view(&app, token, &invitation, Field::default()).await?)
+    page(Outcome::Shown, &view(&app, token, &invitation, Field::default()).await?)
 }
 
 /// `POST /invitations/{token}`
@@ -53,31 +54,19 @@ pub(super) async fn accept(
     let invitation = load(&app, &token).await?;
     let password = Password::typed(fields.one("password")?.to_owned());
     let email = &invitation.email;
-    let known = match app.store.user_by_email(email).await {
-        Ok(found) => Some(found),
-        Err(StorageError::NotFound) => None,
-        Err(error) => return Err(error.into()),
-    };
     let now = app.clock.now();
-    let (user, person) = match known {
-        Some((user, hash)) => {
-            if let Some(seconds) = throttle.wait(email.as_str(), address, now) {
-                let words = format!("Too many attempts. Wait {} minutes, then try again.", seconds / 60 + 1);
-                let view = view(&app, token, &invitation, Field::wrong(words)).await?;
-                return page(StatusCode::TOO_MANY_REQUESTS, &view);
+    let (user, person) = match app.store.email_is_known(email).await? {
+        true => match prove(&app, &throttle, email.as_str(), &password, address).await? {
+            Ok(user) => (user.clone(), NewPerson::Known(user.id)),
+            Err(unproven) => {
+                let wrong = Field::wrong(unproven.words("The password is not right."));
+                return page(unproven.outcome(), &view(&app, token, &invitation, wrong).await?);
             }
-            throttle.attempt(email.as_str(), address, now);
-            if !app.passwords.verify(&password, Some(&hash)).await {
-                let wrong = Field::wrong("The password is not right.");
-                return page(StatusCode::UNPROCESSABLE_ENTITY, &view(&app, token, &invitation, wrong).await?);
-            }
-            throttle.success(email.as_str(), address);
-            (user.clone(), NewPerson::Known(user.id))
-        }
-        None => {
+        },
+        false => {
             if let Err(weak) = password.check(email) {
                 let wrong = Field::wrong(format!("The password {weak}."));
-                return page(StatusCode::UNPROCESSABLE_ENTITY, &view(&app, token, &invitation, wrong).await?);
+                return page(Outcome::Invalid, &view(&app, token, &invitation, wrong).await?);
             }
             let hash = app.passwords.hash(&password, &*app.entropy).await;
             let user = User { id: new_id(now, &*app.entropy), email: email.clone(), created_at: now };

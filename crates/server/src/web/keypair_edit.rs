@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{Comment, Keypair, KeypairEdit, KeypairRefusal, Scopes, Timestamp};
 use serde::Deserialize;
@@ -16,6 +15,7 @@ use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::keypair_new::{ScopeChoice, read_expiry, scope_choices};
+use super::outcome::Outcome;
 use super::shell::Shell;
 use super::when::{When, day_of};
 use crate::app::App;
@@ -80,7 +80,7 @@ pub(super) async fn show(
     Path(path): Path<KeyPath>,
 ) -> Result<Response, PageError> {
     let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
-    page(StatusCode::OK, &EditPage::new(&app, &admin, &keypair).await?)
+    page(Outcome::Shown, &EditPage::new(&app, &admin, &keypair).await?)
 }
 
 /// `POST …/api-management/{key}/edit`
@@ -106,7 +106,7 @@ pub(super) async fn save(
     let (Some(comment), Some(expires_at), Ok(scopes)) = (comment, expiry, &asked) else {
         form.version = version;
         form.scopes_error = asked.err().map(|error| sentence(&error));
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+        return page(Outcome::Invalid, &form);
     };
     let edit = KeypairEdit {
         enabled: None,
@@ -118,12 +118,12 @@ pub(super) async fn save(
         Ok(_) => Ok(back(&admin, "keypair-saved")),
         Err(KeypairError::Store(StorageError::Moved)) => {
             form.conflict = true;
-            page(StatusCode::CONFLICT, &form)
+            page(Outcome::Conflict, &form)
         }
         Err(KeypairError::Refused(KeypairRefusal::ExpiryInThePast)) => {
             form.version = version;
             form.expires.error = Some("The day must lie in the future.".to_owned());
-            page(StatusCode::UNPROCESSABLE_ENTITY, &form)
+            page(Outcome::Invalid, &form)
         }
         Err(error) => Err(refused(error)),
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{Comment, Date, KeypairRefusal, NewKeypair, Owner, Scope, Scopes, Timestamp};
 use jiff::ToSpan;
@@ -14,6 +13,7 @@ use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::outcome::Outcome;
 use super::shell::Shell;
 use super::when::{beginning_of, day_of};
 use crate::app::App;
@@ -60,7 +60,7 @@ pub(super) fn read_expiry(field: &mut Field) -> Option<Option<Timestamp>> {
 /// `GET …/api-management/new`
 pub(super) async fn show(admin: Admin, State(app): State<Arc<App>>) -> Result<Response, PageError> {
     let scopes = scope_choices(&admin.owner(), |_| false);
-    page(StatusCode::OK, &view(&app, &admin, Field::default(), scopes, None, Field::default()).await?)
+    page(Outcome::Shown, &view(&app, &admin, Field::default(), scopes, None, Field::default()).await?)
 }
 
 /// `POST …/api-management`
@@ -79,7 +79,7 @@ pub(super) async fn create(
     let (Some(new_comment), Some(expires_at), Ok(scopes)) = (good_comment, good_expiry, &asked) else {
         let error = asked.err().map(|error| sentence(&error));
         let view = view(&app, &admin, comment, choices, error, expires).await?;
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
+        return page(Outcome::Invalid, &view);
     };
     let new = NewKeypair { owner, comment: new_comment, scopes: *scopes, expires_at };
     match keypairs::create(&app, &admin.author(), new, None).await {
@@ -89,10 +89,7 @@ pub(super) async fn create(
         }
         Err(KeypairError::Refused(KeypairRefusal::ExpiryInThePast)) => {
             expires.error = Some("The day must lie in the future.".to_owned());
-            page(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                &view(&app, &admin, comment, choices, None, expires).await?,
-            )
+            page(Outcome::Invalid, &view(&app, &admin, comment, choices, None, expires).await?)
         }
         Err(error) => Err(refused(error)),
     }

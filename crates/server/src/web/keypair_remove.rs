@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Keypair;
 
@@ -13,6 +12,7 @@ use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::outcome::Outcome;
 use super::shell::Shell;
 use crate::app::App;
 use crate::keypairs;
@@ -39,7 +39,7 @@ pub(super) async fn show(
     Path(path): Path<KeyPath>,
 ) -> Result<Response, PageError> {
     let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
-    page(StatusCode::OK, &view(&app, &admin, &keypair, Field::default()).await?)
+    page(Outcome::Shown, &view(&app, &admin, &keypair, Field::default()).await?)
 }
 
 /// `POST …/api-management/{key}/remove`
@@ -54,7 +54,7 @@ pub(super) async fn remove(
     let (_, tail) = parted(&keypair);
     if !confirm.value.trim().eq_ignore_ascii_case(&tail) {
         confirm.error = Some("These are not the last 6 characters of the Key ID.".to_owned());
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &view(&app, &admin, &keypair, confirm).await?);
+        return page(Outcome::Invalid, &view(&app, &admin, &keypair, confirm).await?);
     }
     keypairs::remove(&app, &admin.author(), keypair.owner, keypair.id, None).await.map_err(refused)?;
     Ok(back(&admin, "keypair-removed"))

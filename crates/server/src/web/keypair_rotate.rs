@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Keypair;
 use jiff::SignedDuration;
@@ -14,6 +13,7 @@ use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::Fields;
+use super::outcome::Outcome;
 use super::shell::Shell;
 use crate::app::App;
 use crate::keypairs;
@@ -50,7 +50,7 @@ pub(super) async fn show(
     Path(path): Path<KeyPath>,
 ) -> Result<Response, PageError> {
     let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
-    page(StatusCode::OK, &view(&app, &admin, &keypair, None).await?)
+    page(Outcome::Shown, &view(&app, &admin, &keypair, None).await?)
 }
 
 /// `POST …/api-management/{key}/rotate`
@@ -65,7 +65,7 @@ pub(super) async fn rotate(
     let Some((_, hours, label, _)) = OVERLAPS.into_iter().find(|(value, ..)| chosen == Some(*value)) else {
         let keypair = app.store.keypair(owner, id).await?;
         let error = Some("Choose when the secret in use stops.");
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &view(&app, &admin, &keypair, error).await?);
+        return page(Outcome::Invalid, &view(&app, &admin, &keypair, error).await?);
     };
     let ends = move |now: domain::Timestamp| now.checked_add(SignedDuration::from_hours(hours)).ok();
     let (keypair, secret) =

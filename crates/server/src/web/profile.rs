@@ -5,12 +5,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use axum::response::Response;
 
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::outcome::Outcome;
+use super::proof::prove;
 use super::session::{self, From, SignedIn};
 use super::shell::{self, Shell};
 use super::throttle::Throttle;
@@ -42,7 +44,7 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     uri: Uri,
 ) -> Result<Response, PageError> {
-    page(StatusCode::OK, &ProfilePage::new(&app, &person, uri.query()).await?)
+    page(Outcome::Shown, &ProfilePage::new(&app, &person, uri.query()).await?)
 }
 
 /// `POST /your-account/password`: ends every session of the person, and begins another on this browser.
@@ -59,22 +61,13 @@ pub(super) async fn change_password(
     let email = &person.user.email;
     if let Err(weak) = new.check(email) {
         form.new = Field::wrong(format!("The password {weak}."));
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+        return page(Outcome::Invalid, &form);
     }
-    let now = app.clock.now();
-    if let Some(seconds) = throttle.wait(email.as_str(), address, now) {
-        let words = format!("Too many attempts. Wait {} minutes, then try again.", seconds / 60 + 1);
-        form.current = Field::wrong(words);
-        return page(StatusCode::TOO_MANY_REQUESTS, &form);
+    if let Err(unproven) = prove(&app, &throttle, email.as_str(), &current, address).await? {
+        form.current = Field::wrong(unproven.words("The password is not right."));
+        return page(unproven.outcome(), &form);
     }
-    throttle.attempt(email.as_str(), address, now);
-    let (_, stored) = app.store.user_by_email(email).await?;
-    if !app.passwords.verify(&current, Some(&stored)).await {
-        form.current = Field::wrong("The password is not right.");
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
-    }
-    throttle.success(email.as_str(), address);
     let hash = app.passwords.hash(&new, &*app.entropy).await;
-    app.store.set_password(&app.stamp(&person.author(), now), person.user.id, &hash).await?;
+    app.store.set_password(&app.stamp(&person.author(), app.clock.now()), person.user.id, &hash).await?;
     session::begin(&app, person.user.id, "/your-account?done=password-changed").await
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Query as Parameters, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{Name, Query, QueryId, QueryState, QuestionText, Role, new_id};
 use serde::Deserialize;
@@ -14,6 +13,7 @@ use super::door::{CanAuthor, CanRead};
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::outcome::Outcome;
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
@@ -75,7 +75,7 @@ pub(super) async fn list(
         next,
         base,
     };
-    page(StatusCode::OK, &view)
+    page(Outcome::Shown, &view)
 }
 
 #[derive(Template)]
@@ -91,7 +91,7 @@ struct NewPage {
 pub(super) async fn new(author: CanAuthor, State(app): State<Arc<App>>) -> Result<Response, PageError> {
     let shell = author.shell(&app, "queries").await?;
     let (title, question) = (Field::default(), Field::default());
-    page(StatusCode::OK, &NewPage { shell, base: author.base(), title, question })
+    page(Outcome::Shown, &NewPage { shell, base: author.base(), title, question })
 }
 
 /// `POST /environments/{env}/queries`
@@ -107,7 +107,7 @@ pub(super) async fn create(
     let (Some(new_title), Some(new_question)) = (good_title, good_question) else {
         let shell = author.shell(&app, "queries").await?;
         let view = NewPage { shell, base: author.base(), title, question };
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
+        return page(Outcome::Invalid, &view);
     };
     let now = app.clock.now();
     let query = Query {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, Query as Parameters, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{Action, Query, QueryState, Series};
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use serde::Deserialize;
 use super::door::{Admin, CanRead, Visit};
 use super::dress::page;
 use super::failure::PageError;
+use super::outcome::Outcome;
 use super::report::{self, Asked, PeriodView, ReportView};
 use super::shell::Shell;
 use super::when::When;
@@ -55,7 +55,7 @@ pub(super) async fn show(
     let now = app.clock.now();
     let (period, period_view) = report::period(&asked, now);
     let report = report::load(&app, query.environment, Series::Query(query.id), period).await?;
-    let status = if period_view.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let outcome = if period_view.error.is_some() { Outcome::Unreadable } else { Outcome::Shown };
     let view = QueryPage {
         shell: visit.shell(&app, "queries").await?,
         base: visit.base(),
@@ -72,7 +72,7 @@ pub(super) async fn show(
         period: period_view,
         report,
     };
-    page(status, &view)
+    page(outcome, &view)
 }
 
 /// `POST /environments/{env}/queries/{qry}/close`

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{Account, Actor, Email, Name, Owner, State as Condition, User, new_id};
 use storage::StorageError;
@@ -14,6 +13,7 @@ use super::door::base;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::outcome::Outcome;
 use super::session::{self, From};
 use crate::app::{App, Author};
 use crate::passwords::Password;
@@ -43,7 +43,7 @@ pub(super) async fn show(
     if !app.store.setup_link_is_valid(&session::hash(&token)).await? {
         return Err(PageError::DeadLink);
     }
-    page(StatusCode::OK, &SetUpPage { token, ..Default::default() })
+    page(Outcome::Shown, &SetUpPage { token, ..Default::default() })
 }
 
 /// `POST /set-up/{token}`
@@ -76,7 +76,7 @@ pub(super) async fn set_up(
         }
     });
     let (Some(name), Some(email), true) = (name, email, good) else {
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+        return page(Outcome::Invalid, &form);
     };
     let hash = app.passwords.hash(&password, &*app.entropy).await;
     let now = app.clock.now();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::Name;
 
@@ -12,6 +11,7 @@ use super::door::{Admin, base};
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::outcome::Outcome;
 use super::shell::Shell;
 use crate::app::App;
 
@@ -62,7 +62,7 @@ const ACCOUNT_ENDS: [&str; 4] = [
 
 /// `GET …/settings`
 pub(super) async fn show(admin: Admin, State(app): State<Arc<App>>) -> Result<Response, PageError> {
-    page(StatusCode::OK, &SettingsPage::new(&app, &admin).await?)
+    page(Outcome::Shown, &SettingsPage::new(&app, &admin).await?)
 }
 
 /// `POST …/settings/rename`
@@ -74,14 +74,14 @@ pub(super) async fn rename(
     let mut form = SettingsPage::new(&app, &admin).await?;
     form.name = Field::of(fields.one("name")?);
     let Some(name) = form.name.read("The name", Name::new) else {
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+        return page(Outcome::Invalid, &form);
     };
     if fields.one("version")? != form.version.to_string() {
         form.name.error = Some(format!(
             "It was renamed to “{}” in the meantime. Save again to rename it all the same.",
             form.current_name
         ));
-        return page(StatusCode::CONFLICT, &form);
+        return page(Outcome::Conflict, &form);
     }
     let stamp = app.stamp(&admin.author(), app.clock.now());
     match &admin.environment {
@@ -101,7 +101,7 @@ pub(super) async fn close(
     if confirm.trim() != admin.name() {
         let mut form = SettingsPage::new(&app, &admin).await?;
         form.confirm = Field { value: confirm.to_owned(), error: Some("This is not its name.".to_owned()) };
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+        return page(Outcome::Invalid, &form);
     }
     let stamp = app.stamp(&admin.author(), app.clock.now());
     let to = match &admin.environment {

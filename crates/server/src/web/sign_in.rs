@@ -5,16 +5,16 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::Email;
 use serde::Deserialize;
-use storage::StorageError;
 
 use super::access::Public;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::Fields;
+use super::outcome::Outcome;
+use super::proof::prove;
 use super::session::{self, From, SignedIn};
 use super::throttle::Throttle;
 use crate::app::App;
@@ -47,7 +47,7 @@ pub(super) async fn show(
         Ok(_) => Ok(Redirect::to(&safe(&address.next)).into_response()),
         Err(PageError::SignedOut(_)) => {
             let signed_out = uri.query() == Some("signed-out");
-            page(StatusCode::OK, &SignInPage { next: address.next, signed_out, ..Default::default() })
+            page(Outcome::Shown, &SignInPage { next: address.next, signed_out, ..Default::default() })
         }
         Err(error) => Err(error),
     }
@@ -64,44 +64,18 @@ pub(super) async fn sign_in(
     let typed = fields.one("email")?;
     let password = Password::typed(fields.one("password")?.to_owned());
     let next = fields.optional("next")?.unwrap_or_default();
-    let again = |error: String| SignInPage {
-        email: typed.to_owned(),
-        next: next.to_owned(),
-        error: Some(error),
-        signed_out: false,
-    };
-    let now = app.clock.now();
-    if let Some(seconds) = throttle.wait(typed, address, now) {
-        return too_many(seconds, &again);
-    }
-    throttle.attempt(typed, address, now);
-    let found = match Email::new(typed) {
-        Ok(email) => match app.store.user_by_email(&email).await {
-            Ok(found) => Some(found),
-            Err(StorageError::NotFound) => None,
-            Err(error) => return Err(error.into()),
-        },
-        Err(_) => None,
-    };
-    let right = app.passwords.verify(&password, found.as_ref().map(|(_, hash)| hash)).await;
-    match found {
-        Some((user, _)) if right => {
-            throttle.success(typed, address);
-            session::begin(&app, user.id, &safe(next)).await
+    match prove(&app, &throttle, typed, &password, address).await? {
+        Ok(user) => session::begin(&app, user.id, &safe(next)).await,
+        Err(unproven) => {
+            let view = SignInPage {
+                email: typed.to_owned(),
+                next: next.to_owned(),
+                error: Some(unproven.words("The e-mail or the password is not right.")),
+                signed_out: false,
+            };
+            page(unproven.outcome(), &view)
         }
-        _ => page(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            &again("The e-mail or the password is not right.".to_owned()),
-        ),
     }
-}
-
-fn too_many(seconds: i64, again: &impl Fn(String) -> SignInPage) -> Result<Response, PageError> {
-    let minutes = seconds / 60 + 1;
-    let words = format!("Too many attempts. Wait {minutes} minutes, then try again.");
-    let mut response = page(StatusCode::TOO_MANY_REQUESTS, &again(words))?;
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    Ok(response)
 }
 
 /// `POST /sign-out`

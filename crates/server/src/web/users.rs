@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{Email, Grant, Member, Owner, Role, UserId, effective_role};
 use jiff::SignedDuration;
@@ -15,6 +14,7 @@ use super::door::{Admin, base};
 use super::dress::page;
 use super::failure::{LAST_ADMINISTRATOR, PageError};
 use super::form::{Field, Fields};
+use super::outcome::Outcome;
 use super::session;
 use super::shell::Shell;
 use super::when::When;
@@ -121,7 +121,7 @@ fn address(owner: Owner) -> String {
 
 /// `GET …/users`
 pub(super) async fn list(admin: Admin, State(app): State<Arc<App>>) -> Result<Response, PageError> {
-    page(StatusCode::OK, &UsersPage::new(&app, &admin).await?)
+    page(Outcome::Shown, &UsersPage::new(&app, &admin).await?)
 }
 
 fn role_in(fields: &Fields) -> Result<Role, PageError> {
@@ -138,7 +138,7 @@ pub(super) async fn invite(
     let mut email = Field::of(fields.one("email")?);
     let Some(address) = email.read("The e-mail", Email::new) else {
         let view = UsersPage { email, roles: choices(role), ..UsersPage::new(&app, &admin).await? };
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &view);
+        return page(Outcome::Invalid, &view);
     };
     let token = session::new_token(&app);
     let now = app.clock.now();
@@ -151,7 +151,7 @@ pub(super) async fn invite(
     app.store.create_invitation(&app.stamp(&admin.author(), now), &invitation).await?;
     let link = format!("{}/invitations/{token}", app.config.issuer());
     let made = Some(Made { email: invitation.email.to_string(), link });
-    page(StatusCode::CREATED, &UsersPage { made, ..UsersPage::new(&app, &admin).await? })
+    page(Outcome::Created, &UsersPage { made, ..UsersPage::new(&app, &admin).await? })
 }
 
 /// `POST …/users/invitations/revoke`
@@ -224,7 +224,7 @@ async fn finish(
         Ok(()) => Ok(back(admin, done)),
         Err(StorageError::LastAdministrator) => {
             let view = UsersPage { error: Some(LAST_ADMINISTRATOR), ..UsersPage::new(app, admin).await? };
-            page(StatusCode::CONFLICT, &view)
+            page(Outcome::Conflict, &view)
         }
         Err(error) => Err(error.into()),
     }

@@ -4,6 +4,7 @@ mod access;
 mod access_matrix;
 mod forms;
 mod keypairs;
+mod outcomes;
 mod people;
 mod places;
 
