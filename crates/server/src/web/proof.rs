@@ -49,11 +49,10 @@ pub(super) async fn prove(
     password: &Password,
     address: Option<IpAddr>,
 ) -> Result<Result<User, Unproven>, PageError> {
-    let now = app.clock.now();
-    if let Some(seconds) = throttle.wait(typed, address, now) {
-        return Ok(Err(Unproven::Wait(seconds)));
+    match throttle.try_attempt(typed, address, app.clock.now()) {
+        Ok(delay) => tokio::time::sleep(delay).await,
+        Err(seconds) => return Ok(Err(Unproven::Wait(seconds))),
     }
-    throttle.attempt(typed, address, now);
     let found = match Email::new(typed) {
         Ok(email) => match app.store.user_by_email(&email).await {
             Ok(found) => Some(found),
