@@ -20,6 +20,7 @@ mod serve;
 mod signing;
 mod system;
 mod web;
+mod whole_body;
 
 fn main() -> std::process::ExitCode {
     cli::main()
