@@ -228,7 +228,7 @@ impl Keypair {
         let works = after.status(now) == KeypairStatus::Active;
         let lives_longer = self.expires_at.is_some()
             && after.expires_at.is_none_or(|at| self.expires_at.is_some_and(|before| at > before));
-        if works && (!worked || lives_longer) {
+        if lives_longer || (works && !worked) {
             within_held(after.scopes, held)?;
         } else {
             within_held(after.scopes.minus(self.scopes), held)?;
