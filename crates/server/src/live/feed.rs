@@ -25,10 +25,11 @@ impl Feed {
 
     /// Whether the last reading began less than `lease` ago.
     pub(super) fn is_fresh(&self, lease: Duration) -> bool {
-        self.read_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some_and(|read_at| read_at.elapsed() < lease)
+        self.last_reading().is_some_and(|began| began.elapsed() < lease)
+    }
+
+    fn last_reading(&self) -> Option<Instant> {
+        *self.read_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As if it had never been read.
@@ -42,7 +43,12 @@ impl Feed {
         store: &dyn Storage,
         apply: impl Fn(&AuditEvent),
     ) -> Result<(), StorageError> {
+        let asked = Instant::now();
         let mut sequence = self.sequence.lock().await;
+        // A reading that began after this one was asked for has read all that this one would.
+        if self.last_reading().is_some_and(|began| began > asked) {
+            return Ok(());
+        }
         let began = Instant::now();
         loop {
             let events = store.events_after(*sequence, AT_ONCE).await?;
