@@ -10,6 +10,9 @@ mod environments;
 mod invitations;
 mod keypairs;
 mod migrations;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
+mod plan;
 mod queries;
 mod reports;
 mod responses;
