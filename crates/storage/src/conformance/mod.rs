@@ -54,6 +54,7 @@ promises! {
     people {
         users_sign_in_by_address_and_are_unique,
         a_changed_password_ends_sessions,
+        a_session_begins_only_while_the_password_stands,
         sessions_run_out_and_end,
         the_last_administrator_of_an_account_stays,
         of_two_administrators_that_leave_at_once_one_stays,

@@ -27,7 +27,7 @@ fn session(f: &Fixture, user: domain::UserId) -> Session {
 pub async fn a_changed_password_ends_sessions(f: Fixture) {
     let user = f.user("admin@example.com").await;
     let session = session(&f, user.id);
-    f.store.create_session(&session).await.unwrap();
+    f.store.create_session(&session, &password()).await.unwrap();
     assert_eq!(f.store.session(&session.token, f.now()).await.unwrap().1, user);
     let other = PasswordHash::from_phc("$argon2id$of-something-else".to_owned());
     f.store.set_password(&f.stamp(), user.id, &other).await.unwrap();
@@ -36,18 +36,30 @@ pub async fn a_changed_password_ends_sessions(f: Fixture) {
     assert!(matches!(f.store.set_password(&f.stamp(), f.id(), &other).await, Err(StorageError::NotFound)));
 }
 
+pub async fn a_session_begins_only_while_the_password_stands(f: Fixture) {
+    let user = f.user("admin@example.com").await;
+    let verified = f.store.user_by_email(&user.email).await.unwrap().1;
+    let other = PasswordHash::from_phc("$argon2id$of-something-else".to_owned());
+    f.store.set_password(&f.stamp(), user.id, &other).await.unwrap();
+    let late = session(&f, user.id);
+    assert!(matches!(f.store.create_session(&late, &verified).await, Err(StorageError::NotFound)));
+    assert!(matches!(f.store.session(&late.token, f.now()).await, Err(StorageError::NotFound)));
+    f.store.create_session(&late, &other).await.unwrap();
+    assert!(f.store.session(&late.token, f.now()).await.is_ok());
+}
+
 pub async fn sessions_run_out_and_end(f: Fixture) {
     let user = f.user("admin@example.com").await;
     let (one, two) = (session(&f, user.id), session(&f, user.id));
-    f.store.create_session(&one).await.unwrap();
-    f.store.create_session(&two).await.unwrap();
+    f.store.create_session(&one, &password()).await.unwrap();
+    f.store.create_session(&two, &password()).await.unwrap();
     assert!(matches!(f.store.session(&one.token, one.expires_at).await, Err(StorageError::NotFound)));
     f.store.delete_session(&two.token).await.unwrap();
     assert!(matches!(f.store.session(&two.token, f.now()).await, Err(StorageError::NotFound)));
     assert!(f.store.session(&one.token, f.now()).await.is_ok());
     f.store.remove_user(&f.stamp(), user.id).await.unwrap();
     assert!(matches!(f.store.session(&one.token, f.now()).await, Err(StorageError::NotFound)));
-    assert!(matches!(f.store.create_session(&one).await, Err(StorageError::NotFound)));
+    assert!(matches!(f.store.create_session(&one, &password()).await, Err(StorageError::NotFound)));
 }
 
 pub async fn the_last_administrator_of_an_account_stays(f: Fixture) {

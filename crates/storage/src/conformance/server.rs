@@ -2,7 +2,7 @@ use domain::{ChainHash, Grant, Owner, Role};
 use jiff::SignedDuration;
 
 use super::Fixture;
-use super::fixture::{email, name};
+use super::fixture::{email, name, password};
 use crate::{Invitation, Session, SigningKey, StorageError};
 
 pub async fn the_log_is_a_chain_in_the_order_of_commits(f: Fixture) {
@@ -116,7 +116,8 @@ pub async fn a_sweep_takes_only_what_has_run_out(f: Fixture) {
     let mut tokens = Vec::new();
     for expires_at in [now, later] {
         let token = f.token();
-        f.store.create_session(&Session { token, user: user.id, created_at: now, expires_at }).await.unwrap();
+        let session = Session { token, user: user.id, created_at: now, expires_at };
+        f.store.create_session(&session, &password()).await.unwrap();
         tokens.push(token);
     }
     for (address, expires_at) in [("old@example.com", now), ("new@example.com", later)] {
