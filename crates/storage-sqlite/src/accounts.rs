@@ -57,7 +57,7 @@ fn change(action: Action, account: &Account, before: Value, after: Value) -> Cha
 #[async_trait]
 impl Accounts for SqliteStorage {
     async fn create_account(&self, stamp: &Stamp, account: &Account) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         insert(&mut tx, account).await?;
         append(&mut tx, stamp, change(Action::AccountCreated, account, Value::Null, account.record()))
@@ -82,7 +82,7 @@ impl Accounts for SqliteStorage {
     }
 
     async fn rename_account(&self, stamp: &Stamp, before: &Account, name: &Name) -> Result<Account> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let current = find(&mut tx, before.id).await?;
         if !current.state.is_open() {
@@ -106,7 +106,7 @@ impl Accounts for SqliteStorage {
     }
 
     async fn close_account(&self, stamp: &Stamp, id: AccountId) -> Result<Account> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let before = find(&mut tx, id).await?;
         if !before.state.is_open() {
@@ -138,7 +138,7 @@ impl Accounts for SqliteStorage {
     }
 
     async fn put_setup_link(&self, token: &TokenHash) -> Result<bool> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         if users::any(&mut tx).await? {
             return Ok(false);
@@ -170,7 +170,7 @@ impl Accounts for SqliteStorage {
         user: &User,
         password: &PasswordHash,
     ) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         if users::any(&mut tx).await? {
             return Err(StorageError::NotFound);

@@ -45,7 +45,7 @@ async fn delete(tx: &mut SqliteConnection, on: Owner, email: &Email) -> Result<(
 #[async_trait]
 impl Invitations for SqliteStorage {
     async fn create_invitation(&self, stamp: &Stamp, invitation: &Invitation) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::require_open(&mut tx, invitation.grant.on).await?;
         sqlx::query(
@@ -93,7 +93,7 @@ impl Invitations for SqliteStorage {
         token: &TokenHash,
         person: &NewPerson,
     ) -> Result<Invitation> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let invitation = find(&mut tx, token, stamp.at).await?;
         environments::require_open(&mut tx, invitation.grant.on).await?;
@@ -125,7 +125,7 @@ impl Invitations for SqliteStorage {
     }
 
     async fn revoke_invitation(&self, stamp: &Stamp, on: Owner, email: &Email) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         delete(&mut tx, on, email).await?;
         let before = json!({"email": email.as_str()});

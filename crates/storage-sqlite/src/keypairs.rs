@@ -92,7 +92,7 @@ fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) 
 #[async_trait]
 impl Keypairs for SqliteStorage {
     async fn create_keypair(&self, stamp: &Stamp, keypair: &Keypair) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::require_open(&mut tx, keypair.owner).await?;
         sqlx::query(
@@ -168,7 +168,7 @@ impl Keypairs for SqliteStorage {
         before: &Keypair,
         after: &Keypair,
     ) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let saved = sqlx::query(
             "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
@@ -223,7 +223,7 @@ impl Keypairs for SqliteStorage {
         id: KeyId,
         expected_version: Option<i64>,
     ) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let before = find(&mut tx, owner, id).await?;
         if expected_version.is_some_and(|expected| expected != before.version) {
@@ -263,7 +263,7 @@ impl Keypairs for SqliteStorage {
     }
 
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         for used in uses {
             let at = used.at.as_millisecond();

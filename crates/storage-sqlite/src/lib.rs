@@ -32,8 +32,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, SqliteConnection};
-use storage::Result;
-use tokio::sync::{Mutex, MutexGuard};
+use storage::{Result, StorageError};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use crate::row::Stored;
 
@@ -61,7 +61,8 @@ pub fn is_store(path: &Path) -> io::Result<bool> {
 /// The store in one file.
 #[derive(Debug)]
 pub struct SqliteStorage {
-    writer: Mutex<SqliteConnection>,
+    /// None once the store was closed.
+    writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
 }
 
@@ -89,11 +90,12 @@ impl SqliteStorage {
             .connect_with(options.pragma("query_only", "1"))
             .await
             .stored()?;
-        Ok(Self { writer: Mutex::new(writer), readers })
+        Ok(Self { writer: Mutex::new(Some(writer)), readers })
     }
 
-    async fn write(&self) -> MutexGuard<'_, SqliteConnection> {
-        self.writer.lock().await
+    async fn write(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>> {
+        MutexGuard::try_map(self.writer.lock().await, Option::as_mut)
+            .map_err(|_| StorageError::Unavailable("the store is closed".into()))
     }
 }
 

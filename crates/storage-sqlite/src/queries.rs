@@ -51,7 +51,7 @@ fn change(action: Action, query: &Query, before: Value, after: Value) -> Change 
 #[async_trait]
 impl Queries for SqliteStorage {
     async fn create_query(&self, stamp: &Stamp, query: &Query) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::find_open(&mut tx, query.environment).await?;
         sqlx::query(
@@ -93,7 +93,7 @@ impl Queries for SqliteStorage {
     }
 
     async fn save_query(&self, stamp: &Stamp, action: Action, before: &Query, after: &Query) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::find_open(&mut tx, before.environment).await?;
         let saved = sqlx::query(

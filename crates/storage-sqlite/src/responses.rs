@@ -173,7 +173,7 @@ async fn roll_up(
 #[async_trait]
 impl Responses for SqliteStorage {
     async fn add_responses(&self, environment: EnvironmentId, responses: &[NewResponse]) -> Result<Accepted> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::find_open(&mut tx, environment).await?;
         let refused = not_open(&mut tx, environment, responses).await?;

@@ -62,7 +62,7 @@ fn change(action: Action, user: UserId, on: Owner, before: Option<Role>, after: 
 #[async_trait]
 impl Roles for SqliteStorage {
     async fn grant_role(&self, stamp: &Stamp, user: UserId, grant: Grant) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         users::find(&mut tx, user).await?;
         environments::require_open(&mut tx, grant.on).await?;
@@ -76,7 +76,7 @@ impl Roles for SqliteStorage {
     }
 
     async fn revoke_role(&self, stamp: &Stamp, user: UserId, on: Owner) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let before = held(&mut tx, user, on).await?.ok_or(StorageError::NotFound)?;
         if before == Role::Administrator {

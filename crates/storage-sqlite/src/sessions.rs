@@ -9,7 +9,7 @@ use crate::users::user;
 #[async_trait]
 impl Sessions for SqliteStorage {
     async fn create_session(&self, session: &Session, verified: &PasswordHash) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let stored = sqlx::query(
             "INSERT INTO session (token, user_id, created_at, expires_at) \
              SELECT ?, id, ?, ? FROM user WHERE id = ? AND password_hash = ?",
@@ -46,7 +46,7 @@ impl Sessions for SqliteStorage {
     }
 
     async fn delete_session(&self, token: &TokenHash) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         sqlx::query("DELETE FROM session WHERE token = ?")
             .bind(token.as_slice())
             .execute(&mut *writer)

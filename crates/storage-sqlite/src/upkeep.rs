@@ -2,6 +2,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use domain::Timestamp;
+use sqlx::Connection;
 use storage::{Result, StorageError, Upkeep};
 
 use crate::row::Stored;
@@ -15,7 +16,7 @@ impl Upkeep for SqliteStorage {
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         for statement in
             ["DELETE FROM session WHERE expires_at <= ?", "DELETE FROM invitation WHERE expires_at <= ?"]
@@ -54,7 +55,10 @@ impl Upkeep for SqliteStorage {
 
     async fn close(&self) {
         self.readers.close().await;
-        // Folds the write-ahead log into the file; without it the next start does.
-        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *self.write().await).await;
+        // Whoever closes the last connection folds the write-ahead log into the file. To do it any earlier would hold
+        // up the other processes' writers, and wait for their readers.
+        if let Some(writer) = self.writer.lock().await.take() {
+            let _ = writer.close().await;
+        }
     }
 }

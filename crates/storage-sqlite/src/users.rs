@@ -49,7 +49,7 @@ fn change(action: Action, user: &User, before: Value, after: Value) -> Change {
 #[async_trait]
 impl Users for SqliteStorage {
     async fn create_user(&self, stamp: &Stamp, user: &User, password: &PasswordHash) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         insert(&mut tx, user, password).await?;
         append(&mut tx, stamp, change(Action::UserCreated, user, Value::Null, user.record())).await?;
@@ -82,7 +82,7 @@ impl Users for SqliteStorage {
     }
 
     async fn set_password(&self, stamp: &Stamp, id: UserId, password: &PasswordHash) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let user = find(&mut tx, id).await?;
         sqlx::query("UPDATE user SET password_hash = ? WHERE id = ?")
@@ -102,7 +102,7 @@ impl Users for SqliteStorage {
     }
 
     async fn remove_user(&self, stamp: &Stamp, id: UserId) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let user = find(&mut tx, id).await?;
         let alone: bool = sqlx::query_scalar(

@@ -17,6 +17,7 @@ storage::conformance_tests!(fresh);
 mod files {
     use super::*;
     use storage::StorageError;
+    use storage::conformance::Fixture;
 
     #[tokio::test]
     async fn a_store_of_a_newer_version_is_refused() {
@@ -53,6 +54,34 @@ mod files {
         for task in tasks {
             task.await.unwrap().unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_nobody_elses_reader_and_the_last_leaves_one_file() {
+        let (store, folder) = fresh().await;
+        let path = folder.path().join(FILE_NAME);
+        let f = Fixture::new(store.clone());
+        f.account().await;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
+        sqlx::query("BEGIN").execute(&mut other).await.unwrap();
+        sqlx::query("SELECT * FROM account").fetch_all(&mut other).await.unwrap();
+        // Something that can't be folded in while the other reads from before it.
+        let account = f.account().await;
+
+        let closing = tokio::time::timeout(std::time::Duration::from_secs(3), store.close()).await;
+        assert!(closing.is_ok(), "closing must not wait for another process's reader");
+        assert!(matches!(store.ping().await, Err(StorageError::Unavailable(_))));
+        let late = f.unsaved_account();
+        let late = store.create_account(&f.stamp(), &late).await;
+        assert!(matches!(late, Err(StorageError::Unavailable(_))), "{late:?}");
+
+        sqlx::Connection::close(other).await.unwrap();
+        let names: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!names.iter().any(|name| name.to_string_lossy().ends_with("-wal")), "{names:?}");
+        let again = SqliteStorage::open(&path).await.unwrap();
+        assert_eq!(storage::Accounts::account(&again, account.id).await.unwrap(), account);
     }
 
     #[tokio::test]
