@@ -47,6 +47,11 @@ const APPLICATION_ID: (usize, &[u8]) = (68, b"Fbk1");
 
 const READERS: u32 = 4;
 
+/// How long a verb waits for a connection to read with, and for its turn to write. A store that hangs makes a node refuse
+/// within seconds; without a bound, requests would pile up behind it.
+const READER_TIMEOUT: Duration = Duration::from_secs(1);
+const WRITER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long a process waits for another one's write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -86,6 +91,7 @@ impl SqliteStorage {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(1)
+            .acquire_timeout(READER_TIMEOUT)
             .test_before_acquire(false)
             .connect_with(options.pragma("query_only", "1"))
             .await
@@ -94,8 +100,14 @@ impl SqliteStorage {
     }
 
     async fn write(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>> {
-        MutexGuard::try_map(self.writer.lock().await, Option::as_mut)
+        MutexGuard::try_map(self.writer().await?, Option::as_mut)
             .map_err(|_| StorageError::Unavailable("the store is closed".into()))
+    }
+
+    async fn writer(&self) -> Result<MutexGuard<'_, Option<SqliteConnection>>> {
+        tokio::time::timeout(WRITER_TIMEOUT, self.writer.lock())
+            .await
+            .map_err(|elapsed| StorageError::Unavailable(elapsed.into()))
     }
 }
 
@@ -106,3 +118,24 @@ macro_rules! begin {
     };
 }
 pub(crate) use begin;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use storage::{Accounts, Upkeep};
+
+    #[tokio::test]
+    async fn a_store_that_hangs_refuses_within_seconds() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStorage::open(&folder.path().join(FILE_NAME)).await.unwrap();
+        let _writing = store.write().await.unwrap();
+        let mut reading = Vec::new();
+        for _ in 0..READERS {
+            reading.push(store.readers.acquire().await.unwrap());
+        }
+        let both = async { tokio::join!(store.ping(), store.put_setup_link(&[0; 32])) };
+        let (read, written) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+        assert!(matches!(read, Err(StorageError::Unavailable(_))), "{read:?}");
+        assert!(matches!(written, Err(StorageError::Unavailable(_))), "{written:?}");
+    }
+}

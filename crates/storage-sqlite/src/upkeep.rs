@@ -57,7 +57,7 @@ impl Upkeep for SqliteStorage {
         self.readers.close().await;
         // Whoever closes the last connection folds the write-ahead log into the file. To do it any earlier would hold
         // up the other processes' writers, and wait for their readers.
-        if let Some(writer) = self.writer.lock().await.take() {
+        if let Ok(Some(writer)) = self.writer().await.map(|mut writer| writer.take()) {
             let _ = writer.close().await;
         }
     }
