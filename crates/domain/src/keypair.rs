@@ -31,6 +31,8 @@ pub struct Keypair {
     pub created_by: Actor,
     /// When it last obtained or used a token; a few seconds late.
     pub last_used_at: Option<Timestamp>,
+    /// How many secrets it was ever given: the number of the last one.
+    pub secrets_made: u32,
     /// Its secrets, the oldest first; never empty.
     pub secrets: Vec<Secret>,
 }
@@ -158,6 +160,7 @@ impl Keypair {
             created_at: now,
             created_by,
             last_used_at: None,
+            secrets_made: 1,
             secrets: vec![Secret::new(1, &secret, now)],
         };
         Ok((keypair, secret))
@@ -242,14 +245,14 @@ impl Keypair {
                 secret.expires_at = Some(secret.expires_at.map_or(at, |own| own.min(at)));
             }
         }
-        let n = self.secrets.iter().map(|secret| secret.n).max().unwrap_or(0) + 1;
         // A secret that has run out is only still listed; it makes room.
         after.secrets.retain(|secret| secret.is_live(now));
         if after.secrets.len() >= MAX_SECRETS {
             return Err(KeypairRefusal::TooManySecrets);
         }
         let secret = KeySecret::generate(entropy);
-        after.secrets.push(Secret::new(n, &secret, now));
+        after.secrets_made += 1;
+        after.secrets.push(Secret::new(after.secrets_made, &secret, now));
         after.version += 1;
         Ok((after, secret))
     }
@@ -286,5 +289,137 @@ fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), KeypairRefusa
     match held {
         Some(held) if !scopes.within(held) => Err(KeypairRefusal::BeyondCaller(scopes.minus(held))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Outlived, Scope, TokenClaims, from_millis};
+    use jiff::SignedDuration;
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    struct Counter(AtomicU8);
+    impl Entropy for Counter {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(self.0.fetch_add(1, Ordering::Relaxed));
+        }
+    }
+
+    const ADMIN_AND_REPORTS: &str = "feedback-report:read feedback-admin";
+
+    fn now() -> Timestamp {
+        from_millis(1_770_000_000_000)
+    }
+
+    fn later(seconds: i64) -> Timestamp {
+        now() + SignedDuration::from_secs(seconds)
+    }
+
+    fn keypair(scopes: &str) -> (Keypair, KeySecret, Counter) {
+        let entropy = Counter(AtomicU8::new(1));
+        let new = NewKeypair {
+            owner: Owner::Account("acc_00000000000000000000000000".parse().unwrap()),
+            comment: Comment::new("").unwrap(),
+            scopes: scopes.parse().unwrap(),
+            expires_at: None,
+        };
+        let (keypair, secret) = Keypair::create(new, None, Actor::Operator, now(), &entropy).unwrap();
+        (keypair, secret, entropy)
+    }
+
+    fn token(keypair: &Keypair, secret: u32) -> TokenClaims {
+        TokenClaims {
+            keypair: keypair.id,
+            owner: keypair.owner,
+            scopes: keypair.scopes,
+            generation: keypair.generation,
+            secret,
+            expires_at: later(3600),
+        }
+    }
+
+    fn switched(keypair: &Keypair, enabled: bool) -> Keypair {
+        let edit = KeypairEdit { enabled: Some(enabled), ..KeypairEdit::default() };
+        keypair.edited(&edit, None, now()).unwrap()
+    }
+
+    #[test]
+    fn enabling_again_revives_no_token() {
+        let (keypair, _, _) = keypair(ADMIN_AND_REPORTS);
+        let token = token(&keypair, 1);
+        assert_eq!(token.scopes_at(now(), &keypair), Ok(keypair.scopes));
+        let disabled = switched(&keypair, false);
+        assert_eq!(token.scopes_at(now(), &disabled), Err(Outlived::Keypair(KeypairStatus::Disabled)));
+        let enabled = switched(&disabled, true);
+        assert_eq!(token.scopes_at(now(), &enabled), Err(Outlived::Generation));
+    }
+
+    #[test]
+    fn a_keypair_that_expired_and_is_extended_revives_no_token() {
+        let (keypair, _, _) = keypair(ADMIN_AND_REPORTS);
+        let token = token(&keypair, 1);
+        let expiring = |at| KeypairEdit { expires_at: Some(at), ..KeypairEdit::default() };
+        let short = keypair.edited(&expiring(Some(later(60))), None, now()).unwrap();
+        assert_eq!(token.scopes_at(later(59), &short), Ok(keypair.scopes));
+        let extended = short.edited(&expiring(None), None, later(60)).unwrap();
+        assert_eq!(token.scopes_at(later(60), &extended), Err(Outlived::Generation));
+        let in_the_past = keypair.edited(&expiring(Some(now())), None, now());
+        assert_eq!(in_the_past, Err(KeypairRefusal::ExpiryInThePast));
+    }
+
+    #[test]
+    fn a_secret_s_number_is_never_given_twice() {
+        let (keypair, _, entropy) = keypair(ADMIN_AND_REPORTS);
+        let (two, leaked) = keypair.rotated(None, None, now(), &entropy).unwrap();
+        let token = token(&two, two.authenticate(&leaked.hash(), now()).unwrap());
+        let without = two.without_secret(2, now()).unwrap();
+        assert_eq!(token.scopes_at(now(), &without), Err(Outlived::Secret));
+        let (three, _) = without.rotated(None, None, now(), &entropy).unwrap();
+        assert_eq!(three.secrets.iter().map(|secret| secret.n).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(token.scopes_at(now(), &three), Err(Outlived::Secret));
+    }
+
+    #[test]
+    fn secrets_overlap_as_long_as_told_and_are_bounded() {
+        let (keypair, first, entropy) = keypair(ADMIN_AND_REPORTS);
+        let (two, second) = keypair.rotated(Some(later(60)), None, now(), &entropy).unwrap();
+        assert_eq!(two.authenticate(&first.hash(), later(59)), Some(1));
+        assert_eq!(two.authenticate(&first.hash(), later(60)), None);
+        assert_eq!(two.authenticate(&second.hash(), later(60)), Some(2));
+        let mut many = two;
+        for _ in 0..3 {
+            many = many.rotated(None, None, now(), &entropy).unwrap().0;
+        }
+        let full = many.rotated(None, None, now(), &entropy).map(|_| ());
+        assert_eq!(full, Err(KeypairRefusal::TooManySecrets));
+        let (swept, _) = many.rotated(None, None, later(60), &entropy).unwrap();
+        assert_eq!(swept.secrets.len(), 5, "the one that ran out made room");
+        assert_eq!(keypair.without_secret(1, now()), Err(KeypairRefusal::LastSecret));
+        assert_eq!(keypair.without_secret(9, now()), Err(KeypairRefusal::NoSuchSecret));
+    }
+
+    #[test]
+    fn a_program_hands_on_no_more_than_it_holds() {
+        let (keypair, _, entropy) = keypair(ADMIN_AND_REPORTS);
+        let held = Some(Scopes::from(Scope::Admin));
+        let lacking = Err(KeypairRefusal::BeyondCaller(Scope::ReportRead.into()));
+        let edit = |keypair: &Keypair, edit: KeypairEdit| keypair.edited(&edit, held, now());
+        let scopes =
+            |scopes: &str| KeypairEdit { scopes: Some(scopes.parse().unwrap()), ..KeypairEdit::default() };
+        let enable = KeypairEdit { enabled: Some(true), ..KeypairEdit::default() };
+        let forever = KeypairEdit { expires_at: Some(None), ..KeypairEdit::default() };
+
+        let narrow = edit(&keypair, scopes("feedback-admin")).unwrap();
+        assert_eq!(edit(&narrow, scopes(ADMIN_AND_REPORTS)), lacking);
+        let disabled =
+            edit(&keypair, KeypairEdit { enabled: Some(false), ..KeypairEdit::default() }).unwrap();
+        assert_eq!(edit(&disabled, enable), lacking);
+        let expiring = KeypairEdit { expires_at: Some(Some(later(60))), ..KeypairEdit::default() };
+        let expiring = edit(&keypair, expiring).unwrap();
+        assert_eq!(edit(&expiring, forever), lacking);
+        assert_eq!(keypair.rotated(None, held, now(), &entropy).map(|_| ()), lacking.map(|_: Keypair| ()));
+        let comment = KeypairEdit { comment: Some(Comment::new("x").unwrap()), ..KeypairEdit::default() };
+        assert!(edit(&keypair, comment).is_ok(), "what widens nothing is allowed");
     }
 }

@@ -72,7 +72,8 @@ CREATE TABLE keypair (
     created_by_kind TEXT NOT NULL,
     created_by_id   TEXT,
     created_by_name TEXT NOT NULL,
-    last_used_at    INTEGER
+    last_used_at    INTEGER,
+    secrets_made    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX keypair_of_owner ON keypair (owner_id, id);
 

@@ -31,6 +31,7 @@ fn keypair(row: &SqliteRow, secrets: Vec<Secret>) -> Result<Keypair> {
         created_at: row.instant("created_at")?,
         created_by: created_by.ok_or_else(|| corrupt("created_by_kind"))?,
         last_used_at: row.instant_or_null("last_used_at")?,
+        secrets_made: row.value("secrets_made")?,
         secrets,
     })
 }
@@ -97,8 +98,8 @@ impl Keypairs for SqliteStorage {
         environments::require_open(&mut tx, keypair.owner).await?;
         sqlx::query(
             "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
-             created_at, created_by_kind, created_by_id, created_by_name) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             created_at, created_by_kind, created_by_id, created_by_name, secrets_made) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(keypair.id.to_string())
         .bind(keypair.owner.to_string())
@@ -112,6 +113,7 @@ impl Keypairs for SqliteStorage {
         .bind(keypair.created_by.kind())
         .bind(keypair.created_by.id())
         .bind(keypair.created_by.name())
+        .bind(keypair.secrets_made)
         .execute(&mut *tx)
         .await
         .stored()?;
@@ -172,7 +174,7 @@ impl Keypairs for SqliteStorage {
         let mut tx = begin!(writer);
         let saved = sqlx::query(
             "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
-             expires_at = ? WHERE id = ? AND owner_id = ? AND version = ?",
+             expires_at = ?, secrets_made = ? WHERE id = ? AND owner_id = ? AND version = ?",
         )
         .bind(after.comment.as_str())
         .bind(after.scopes.to_string())
@@ -180,6 +182,7 @@ impl Keypairs for SqliteStorage {
         .bind(after.generation)
         .bind(after.version)
         .bind(after.expires_at.map(|at| at.as_millisecond()))
+        .bind(after.secrets_made)
         .bind(before.id.to_string())
         .bind(before.owner.to_string())
         .bind(before.version)

@@ -60,13 +60,22 @@ struct ModelKey {
     enabled: bool,
     scopes: Scopes,
     expires_at: Option<Timestamp>,
-    /// Number, the secret itself, when it runs out.
-    secrets: Vec<(u32, String, Option<Timestamp>)>,
+    secrets: Vec<ModelSecret>,
+    made: usize,
+}
+
+#[derive(Clone)]
+struct ModelSecret {
+    /// Its place among all that the keypair ever had, counted apart from the server's numbers.
+    place: usize,
+    number: u32,
+    text: String,
+    expires_at: Option<Timestamp>,
 }
 
 struct ModelToken {
     key: usize,
-    secret: u32,
+    secret: usize,
     scopes: Scopes,
     expires_at: Timestamp,
     stopped: bool,
@@ -139,7 +148,8 @@ impl World {
                         enabled: true,
                         scopes,
                         expires_at: None,
-                        secrets: vec![(1, secret, None)],
+                        secrets: vec![ModelSecret { place: 0, number: 1, text: secret, expires_at: None }],
+                        made: 1,
                     });
                 }
             }
@@ -181,7 +191,7 @@ impl World {
                     let app = &self.server.app;
                     let deleted = keypairs::delete_secret(app, &self.author, owner, id, secret, None).await;
                     if deleted.is_ok() {
-                        self.keys[n].secrets.retain(|known| known.0 != secret);
+                        self.keys[n].secrets.retain(|known| known.number != secret);
                     }
                 }
             }
@@ -217,7 +227,11 @@ impl World {
     async fn issue(&mut self, n: usize) {
         let now = self.server.now();
         let key = &self.keys[n];
-        let Some((secret, text, secret_expires_at)) = key.secrets.last().cloned() else { return };
+        let Some(ModelSecret { place, text, expires_at: secret_expires_at, .. }) =
+            key.secrets.last().cloned()
+        else {
+            return;
+        };
         if !self.works(key) || secret_expires_at.is_some_and(|at| at <= now) {
             return;
         }
@@ -229,7 +243,14 @@ impl World {
             .map(|at| Timestamp::from_second(at.as_second()).unwrap())
             .fold(whole, Timestamp::min);
         let scopes = key.scopes;
-        self.tokens.push(ModelToken { key: n, secret, scopes, expires_at, stopped: false, text: token });
+        self.tokens.push(ModelToken {
+            key: n,
+            secret: place,
+            scopes,
+            expires_at,
+            stopped: false,
+            text: token,
+        });
     }
 
     async fn rotate(&mut self, n: usize, overlap: Option<u16>) {
@@ -241,11 +262,13 @@ impl World {
         let key = &mut self.keys[n];
         for known in &mut key.secrets {
             if let Some(at) = others(now) {
-                known.2 = Some(known.2.map_or(at, |own| own.min(at)));
+                known.expires_at = Some(known.expires_at.map_or(at, |own| own.min(at)));
             }
         }
         let number = after.secrets.last().unwrap().n;
-        key.secrets.push((number, secret.reveal().to_owned(), None));
+        let text = secret.reveal().to_owned();
+        key.secrets.push(ModelSecret { place: key.made, number, text, expires_at: None });
+        key.made += 1;
     }
 
     /// Holds every token against the server.
@@ -257,9 +280,8 @@ impl World {
             self.note_stopped();
             let (now, token) = (self.server.now(), &self.tokens[n]);
             let key = &self.keys[token.key];
-            let secret_lives = key.secrets.iter().any(|(number, _, expires_at)| {
-                *number == token.secret && expires_at.is_none_or(|at| now < at)
-            });
+            let lives = |secret: &ModelSecret| secret.expires_at.is_none_or(|at| now < at);
+            let secret_lives = key.secrets.iter().any(|secret| secret.place == token.secret && lives(secret));
             let works = self.works(key) && !token.stopped && secret_lives && now < token.expires_at;
             assert_eq!(answer.status.as_u16(), if works { 200 } else { 401 }, "{}", answer.text);
             if works {
