@@ -91,6 +91,21 @@ pub async fn secrets_come_and_go_with_the_keypair(f: Fixture) {
     assert_eq!(f.store.live_keypair(keypair.id).await.unwrap().unwrap().keypair, one);
 }
 
+pub async fn a_secrets_number_is_never_given_twice(f: Fixture) {
+    let account = f.account().await;
+    let one = f.keypair(account.id).await;
+    let two = f.rotated(&one);
+    f.store.save_keypair(&f.stamp(), Action::KeypairSecretAdded, &one, &two).await.unwrap();
+    let without = two.without_secret(2, f.now()).unwrap();
+    f.store.save_keypair(&f.stamp(), Action::KeypairSecretDeleted, &two, &without).await.unwrap();
+    let found = f.store.keypair(account.id.into(), one.id).await.unwrap();
+    assert_eq!(found.secrets_made, 2);
+    assert_eq!(f.store.live_keypair(one.id).await.unwrap().unwrap().keypair.secrets_made, 2);
+    assert_eq!(f.store.keypairs(account.id.into(), Slice::first(1)).await.unwrap(), [found.clone()]);
+    let numbers: Vec<_> = f.rotated(&found).secrets.iter().map(|secret| secret.n).collect();
+    assert_eq!(numbers, [1, 3]);
+}
+
 pub async fn a_removed_keypair_is_gone_for_good(f: Fixture) {
     let account = f.account().await;
     let keypair = f.keypair(account.id).await;

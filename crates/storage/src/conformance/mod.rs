@@ -48,6 +48,7 @@ promises! {
         an_edit_of_what_moved_on_is_refused,
         of_edits_at_the_same_time_one_wins,
         secrets_come_and_go_with_the_keypair,
+        a_secrets_number_is_never_given_twice,
         a_removed_keypair_is_gone_for_good,
         last_used_never_moves_back,
     }
