@@ -7,6 +7,7 @@
 mod accounts;
 mod audit;
 mod environments;
+mod files;
 mod invitations;
 mod keypairs;
 mod migrations;
@@ -76,7 +77,6 @@ impl SqliteStorage {
     pub async fn open(path: &Path) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)

@@ -84,6 +84,26 @@ mod files {
         assert_eq!(storage::Accounts::account(&again, account.id).await.unwrap(), account);
     }
 
+    #[cfg(unix)]
+    fn modes(folder: &std::path::Path) -> Vec<(String, u32)> {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |entry: std::fs::DirEntry| {
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            (entry.file_name().into_string().unwrap(), mode)
+        };
+        std::fs::read_dir(folder).unwrap().map(|entry| mode(entry.unwrap())).collect()
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn every_file_is_private_in_whatever_folder() {
+        let (store, folder) = fresh().await;
+        Fixture::new(store.clone()).account().await;
+        let modes = modes(folder.path());
+        assert_eq!(modes.len(), 4, "the database, its log, its shared memory and the lock: {modes:?}");
+        assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+    }
+
     #[tokio::test]
     async fn what_is_no_store_is_refused() {
         let folder = tempfile::tempdir().unwrap();
