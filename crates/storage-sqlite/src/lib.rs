@@ -70,6 +70,8 @@ pub struct SqliteStorage {
     /// None once the store was closed.
     writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
+    /// How to open one more connection.
+    options: SqliteConnectOptions,
 }
 
 impl SqliteStorage {
@@ -93,10 +95,10 @@ impl SqliteStorage {
             .min_connections(1)
             .acquire_timeout(READER_TIMEOUT)
             .test_before_acquire(false)
-            .connect_with(options.pragma("query_only", "1"))
+            .connect_with(options.clone().pragma("query_only", "1"))
             .await
             .stored()?;
-        Ok(Self { writer: Mutex::new(Some(writer)), readers })
+        Ok(Self { writer: Mutex::new(Some(writer)), readers, options })
     }
 
     async fn write(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>> {

@@ -104,6 +104,28 @@ mod files {
         assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
     }
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_backup_is_private_and_no_hindrance() {
+        let (store, folder) = fresh().await;
+        let f = Fixture::new(store.clone());
+        let account = f.account().await;
+        let to = tempfile::tempdir().unwrap();
+        store.backup(&to.path().join("backup.db")).await.unwrap();
+        assert_eq!(modes(to.path()), [("backup.db".to_owned(), 0o600)]);
+        let copy = SqliteStorage::open(&to.path().join("backup.db")).await.unwrap();
+        assert_eq!(storage::Accounts::account(&copy, account.id).await.unwrap(), account);
+
+        // A copy that fails leaves no file that is none.
+        let broken = folder.path().join("broken");
+        std::fs::create_dir(&broken).unwrap();
+        let store = SqliteStorage::open(&broken.join(FILE_NAME)).await.unwrap();
+        std::fs::remove_file(broken.join(FILE_NAME)).unwrap();
+        let lost = storage::Upkeep::backup(&store, &to.path().join("lost.db")).await;
+        assert!(matches!(lost, Err(StorageError::Unavailable(_))), "{lost:?}");
+        assert!(!to.path().join("lost.db").exists());
+    }
+
     #[tokio::test]
     async fn what_is_no_store_is_refused() {
         let folder = tempfile::tempdir().unwrap();
