@@ -56,6 +56,10 @@ const WRITER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process waits for another one's write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// To how many bytes the write-ahead log is cut back after something long, a backup say, made it grow. Four times what it
+/// reaches between two checkpoints otherwise.
+const JOURNAL_SIZE_LIMIT: &str = "16777216";
+
 /// Whether the file at `path` is a store of Feedback, of whatever version. Opens nothing and changes nothing.
 pub fn is_store(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
@@ -82,7 +86,8 @@ impl SqliteStorage {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT);
         let mut writer = {
             let _lock = migrations::lock(path).await?;
             let mut writer = SqliteConnection::connect_with(&options).await.stored()?;
@@ -124,7 +129,25 @@ pub(crate) use begin;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use storage::{Accounts, Upkeep};
+    use storage::{Accounts, ServerKeys, Upkeep};
+
+    #[tokio::test]
+    async fn a_log_that_grew_is_cut_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let store = SqliteStorage::open(&path).await.unwrap();
+        let log = || std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+        let mut reading = store.readers.begin().await.unwrap();
+        sqlx::query("SELECT * FROM sealed").fetch_all(&mut *reading).await.unwrap();
+        // Nothing can be folded in beyond what that reader sees.
+        store.sealed_or("big", &vec![7; 20_000_000]).await.unwrap();
+        let grown = log();
+        reading.commit().await.unwrap();
+        for name in ["folds in", "begins anew"] {
+            store.sealed_or(name, &[7]).await.unwrap();
+        }
+        assert!(grown > 20_000_000 && log() <= 16_777_216, "from {grown} to {}", log());
+    }
 
     #[tokio::test]
     async fn a_store_that_hangs_refuses_within_seconds() {
