@@ -10,8 +10,11 @@ use sqlx::sqlite::SqliteRow;
 use storage::{KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, corrupt, text};
+use crate::row::{Columns, Stored, corrupt, text, upper_bound};
 use crate::{SqliteStorage, begin, environments};
+
+/// A part of an owner's keypairs.
+const NEWEST: &str = "SELECT * FROM keypair WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
 
 fn keypair(row: &SqliteRow, secrets: Vec<Secret>) -> Result<Keypair> {
     let created_by = Actor::from_parts(
@@ -133,15 +136,13 @@ impl Keypairs for SqliteStorage {
 
     async fn keypairs(&self, owner: Owner, slice: Slice<KeyId>) -> Result<Vec<Keypair>> {
         let mut tx = self.readers.begin().await.stored()?;
-        let rows = sqlx::query(
-            "SELECT * FROM keypair WHERE owner_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
-        )
-        .bind(owner.to_string())
-        .bind(slice.after.map(|id| id.to_string()))
-        .bind(slice.limit)
-        .fetch_all(&mut *tx)
-        .await
-        .stored()?;
+        let rows = sqlx::query(NEWEST)
+            .bind(owner.to_string())
+            .bind(upper_bound(slice.after))
+            .bind(slice.limit)
+            .fetch_all(&mut *tx)
+            .await
+            .stored()?;
         let mut secrets: HashMap<String, Vec<Secret>> = HashMap::new();
         if let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) {
             let found = sqlx::query(
@@ -288,5 +289,17 @@ impl Keypairs for SqliteStorage {
             .stored()?;
         }
         tx.commit().await.stored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[tokio::test]
+    async fn a_part_of_the_list_is_read_from_the_index() {
+        let plan = plan(NEWEST).await;
+        assert_eq!(plan, ["SEARCH keypair USING INDEX keypair_of_owner (owner_id=? AND id<?)"]);
     }
 }

@@ -74,6 +74,7 @@ promises! {
     server {
         the_log_is_a_chain_in_the_order_of_commits,
         logs_belong_to_their_owner,
+        what_happens_to_an_environment_stands_in_both_logs,
         a_refused_change_leaves_no_line,
         the_first_signing_key_is_made_once,
         what_is_sealed_stays,

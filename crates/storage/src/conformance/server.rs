@@ -56,6 +56,23 @@ pub async fn logs_belong_to_their_owner(f: Fixture) {
     assert_eq!(log(account.id.into(), Some(newest)).await.len(), 2);
 }
 
+pub async fn what_happens_to_an_environment_stands_in_both_logs(f: Fixture) {
+    let account = f.account().await;
+    let environment = f.environment(&account).await;
+    f.store.rename_environment(&f.stamp(), &environment, &name("Other")).await.unwrap();
+    f.store.close_environment(&f.stamp(), environment.id, None).await.unwrap();
+    let all = ["environment.closed", "environment.renamed", "environment.created"];
+    for owner in [Owner::from(account.id), Owner::from(environment.id)] {
+        // In parts of one, so that each part has to find its place in either half of the log.
+        let mut before = None;
+        for expected in all {
+            let part = f.store.audit_events(owner, before, 1).await.unwrap();
+            assert_eq!(part.iter().map(|event| event.action.name()).collect::<Vec<_>>(), [expected]);
+            before = part.first().map(|event| event.sequence);
+        }
+    }
+}
+
 pub async fn a_refused_change_leaves_no_line(f: Fixture) {
     let account = f.account().await;
     f.store.rename_account(&f.stamp(), &account, &name("Other")).await.unwrap();
