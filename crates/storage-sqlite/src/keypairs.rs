@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
@@ -12,6 +13,11 @@ use storage::{KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
 use crate::{SqliteStorage, begin, environments};
+
+/// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
+/// keypair must not wait for thousands of them, and another process only looks for its turn now and then.
+const USES_AT_ONCE: usize = 500;
+const BETWEEN_USES: Duration = Duration::from_millis(10);
 
 /// A part of an owner's keypairs.
 const NEWEST: &str = "SELECT * FROM keypair WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
@@ -83,6 +89,27 @@ async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) ->
     .bind(secret.hash.as_bytes().as_slice())
     .bind(secret.created_at.as_millisecond())
     .bind(secret.expires_at.map(|at| at.as_millisecond()))
+    .execute(tx)
+    .await
+    .stored()?;
+    Ok(())
+}
+
+async fn note_use(tx: &mut SqliteConnection, used: &KeyUse) -> Result<()> {
+    let at = used.at.as_millisecond();
+    sqlx::query("UPDATE keypair SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) WHERE id = ?")
+        .bind(at)
+        .bind(used.keypair.to_string())
+        .execute(&mut *tx)
+        .await
+        .stored()?;
+    sqlx::query(
+        "UPDATE keypair_secret SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) \
+         WHERE keypair_id = ? AND n = ?",
+    )
+    .bind(at)
+    .bind(used.keypair.to_string())
+    .bind(used.secret)
     .execute(tx)
     .await
     .stored()?;
@@ -267,28 +294,18 @@ impl Keypairs for SqliteStorage {
     }
 
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<()> {
-        let mut writer = self.write().await?;
-        let mut tx = begin!(writer);
-        for used in uses {
-            let at = used.at.as_millisecond();
-            sqlx::query("UPDATE keypair SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) WHERE id = ?")
-                .bind(at)
-                .bind(used.keypair.to_string())
-                .execute(&mut *tx)
-                .await
-                .stored()?;
-            sqlx::query(
-                "UPDATE keypair_secret SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) \
-                 WHERE keypair_id = ? AND n = ?",
-            )
-            .bind(at)
-            .bind(used.keypair.to_string())
-            .bind(used.secret)
-            .execute(&mut *tx)
-            .await
-            .stored()?;
+        for (n, part) in uses.chunks(USES_AT_ONCE).enumerate() {
+            if n > 0 {
+                tokio::time::sleep(BETWEEN_USES).await;
+            }
+            let mut writer = self.write().await?;
+            let mut tx = begin!(writer);
+            for used in part {
+                note_use(&mut tx, used).await?;
+            }
+            tx.commit().await.stored()?;
         }
-        tx.commit().await.stored()
+        Ok(())
     }
 }
 

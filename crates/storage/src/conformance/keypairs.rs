@@ -130,3 +130,21 @@ pub async fn last_used_never_moves_back(f: Fixture) {
     assert_eq!(found.secrets[0].last_used_at, Some(from_millis(9000)));
     assert_eq!(found.version, keypair.version, "use is no edit");
 }
+
+pub async fn a_change_gets_its_turn_while_uses_are_noted(f: Fixture) {
+    let account = f.account().await;
+    let keypair = f.keypair(account.id).await;
+    let at = f.now();
+    let uses: Vec<_> = (0..20_000).map(|n| KeyUse { keypair: keypair.id, secret: n, at }).collect();
+    let noting = tokio::spawn({
+        let f = f.clone();
+        async move { f.store.note_uses(&uses).await }
+    });
+    while f.store.keypair(account.id.into(), keypair.id).await.unwrap().last_used_at.is_none() {
+        assert!(!noting.is_finished(), "all were noted at once");
+        tokio::task::yield_now().await;
+    }
+    f.store.remove_keypair(&f.stamp(), account.id.into(), keypair.id, None).await.unwrap();
+    assert!(!noting.is_finished(), "the change waited for all of them");
+    noting.await.unwrap().unwrap();
+}

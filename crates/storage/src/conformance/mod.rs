@@ -51,6 +51,7 @@ promises! {
         a_secrets_number_is_never_given_twice,
         a_removed_keypair_is_gone_for_good,
         last_used_never_moves_back,
+        a_change_gets_its_turn_while_uses_are_noted,
     }
     people {
         users_sign_in_by_address_and_are_unique,
