@@ -45,6 +45,7 @@ CREATE TABLE invitation (
     expires_at INTEGER NOT NULL,
     PRIMARY KEY (owner_id, email)
 ) STRICT;
+CREATE INDEX invitation_to_person ON invitation (email);
 
 CREATE TABLE setup_link (
     one   INTEGER PRIMARY KEY CHECK (one = 1),

@@ -7,7 +7,7 @@ use storage::{Record, Result, Slice, StorageError, Users};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text};
-use crate::{SqliteStorage, begin};
+use crate::{SqliteStorage, begin, invitations, roles};
 
 pub(crate) fn user(row: &SqliteRow) -> Result<User> {
     Ok(User {
@@ -118,8 +118,17 @@ impl Users for SqliteStorage {
         if alone {
             return Err(StorageError::LastAdministrator);
         }
+        let grants = roles::all_of(&mut tx, id).await?;
+        let mut changes = invitations::revoke_all_to(&mut tx, &user.email).await?;
         sqlx::query("DELETE FROM user WHERE id = ?").bind(id.to_string()).execute(&mut *tx).await.stored()?;
         append(&mut tx, stamp, change(Action::UserRemoved, &user, user.record(), Value::Null)).await?;
+        // Each account and environment finds in its own log what the removal did there.
+        changes.extend(
+            grants.iter().map(|held| roles::change(Action::RoleRevoked, id, held.on, Some(held.role), None)),
+        );
+        for (n, change) in (1..).zip(changes) {
+            append(&mut tx, &stamp.further(n), change).await?;
+        }
         tx.commit().await.stored()
     }
 }

@@ -21,6 +21,8 @@ pub trait Users: Send + Sync {
     /// Sets another password and ends every session of the user. `NotFound`.
     async fn set_password(&self, stamp: &Stamp, id: UserId, password: &PasswordHash) -> Result<()>;
 
-    /// Removes the user with every role and session. `NotFound`; `LastAdministrator` of an open account.
+    /// Removes the user with every role and session, and every invitation to the address; each role and invitation
+    /// leaves a line in the log of the account or environment that it was for. `NotFound`; `LastAdministrator` of an
+    /// open account.
     async fn remove_user(&self, stamp: &Stamp, id: UserId) -> Result<()>;
 }

@@ -59,6 +59,7 @@ promises! {
         a_session_begins_only_while_the_password_stands,
         sessions_run_out_and_end,
         the_last_administrator_of_an_account_stays,
+        a_removed_user_leaves_a_line_wherever_there_was_a_role,
         of_two_administrators_that_leave_at_once_one_stays,
         members_are_explicit_and_inherited,
         an_invitation_is_taken_up_once_by_its_person,
