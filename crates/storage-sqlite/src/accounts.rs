@@ -1,7 +1,5 @@
 use async_trait::async_trait;
-use domain::{
-    Account, AccountId, Action, Email, Grant, Name, ObjectRef, PasswordHash, Role, Stamp, State, User,
-};
+use domain::{Account, AccountId, Action, Grant, Name, ObjectRef, PasswordHash, Role, Stamp, State, User};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -190,13 +188,5 @@ impl Accounts for SqliteStorage {
         let after = json!({"account": account.record(), "administrator": user.record()});
         append(&mut tx, stamp, change(Action::AccountCreated, account, Value::Null, after)).await?;
         tx.commit().await.stored()
-    }
-
-    async fn email_is_known(&self, email: &Email) -> Result<bool> {
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM user WHERE email = ?)")
-            .bind(email.as_str())
-            .fetch_one(&self.readers)
-            .await
-            .stored()
     }
 }

@@ -69,6 +69,13 @@ impl Users for SqliteStorage {
         Ok((user(&row)?, PasswordHash::from_phc(row.value("password_hash")?)))
     }
 
+    async fn email_is_known(&self, email: &Email) -> Result<bool> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM user WHERE email = ?)")
+            .bind(email.as_str())
+            .fetch_one(&self.readers)
+            .await
+            .stored()
+    }
     async fn users(&self, slice: Slice<UserId>) -> Result<Vec<User>> {
         sqlx::query("SELECT * FROM user WHERE id > ? ORDER BY id LIMIT ?")
             .bind(slice.after.map(|id| id.to_string()).unwrap_or_default())

@@ -15,6 +15,9 @@ pub trait Users: Send + Sync {
     /// The user with this address, and the hash of the password; `NotFound`.
     async fn user_by_email(&self, email: &Email) -> Result<(User, PasswordHash)>;
 
+    /// Whether any user has this address. For deciding what a form asks, never shown to strangers.
+    async fn email_is_known(&self, email: &Email) -> Result<bool>;
+
     /// Users, the oldest first.
     async fn users(&self, slice: Slice<UserId>) -> Result<Vec<User>>;
 
