@@ -13,6 +13,7 @@ mod master_key;
 mod metrics;
 mod oauth;
 mod passwords;
+mod queries;
 mod request_id;
 mod router;
 mod serve;

@@ -307,6 +307,7 @@ impl From<KeypairError> for ApiError {
                 KeypairRefusal::ExpiryInThePast => {
                     Self::BadFields(vec![FieldError::new("expires_at", refusal)])
                 }
+                KeypairRefusal::Overlap => Self::BadFields(vec![FieldError::new("overlap_seconds", refusal)]),
                 KeypairRefusal::BeyondCaller(scopes) => Self::BeyondCaller(scopes),
                 KeypairRefusal::TooManySecrets => Self::TooManySecrets,
                 KeypairRefusal::LastSecret => Self::LastSecret,

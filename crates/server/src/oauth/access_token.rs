@@ -127,10 +127,7 @@ impl Verified {
             return Ok(None);
         }
         let environment = app.live.environment(id).await?;
-        Ok(environment.filter(|environment| match self.claims.owner {
-            Owner::Environment(own) => own == environment.id,
-            Owner::Account(account) => account == environment.account,
-        }))
+        Ok(environment.filter(|environment| self.claims.owner.reaches(environment)))
     }
 
     /// The one environment that it can reach at the most, or `None` for all of its account's.
