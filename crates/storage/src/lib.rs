@@ -33,7 +33,7 @@ mod users;
 pub mod conformance;
 
 pub use accounts::Accounts;
-pub use audit::Audit;
+pub use audit::{Audit, Change};
 pub use environments::Environments;
 pub use error::{Result, StorageError};
 pub use invitations::{Invitation, Invitations, NewPerson};

@@ -3,8 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::AuditEvent;
-use storage::{Storage, StorageError};
+use storage::{Change, Storage, StorageError};
 use tokio::time::Instant;
 
 const AT_ONCE: u32 = 500;
@@ -40,17 +39,17 @@ impl Feed {
     pub(super) async fn read(
         &self,
         store: &dyn Storage,
-        apply: impl Fn(&AuditEvent),
+        apply: impl Fn(&Change),
     ) -> Result<(), StorageError> {
         let mut sequence = self.sequence.lock().await;
         let began = Instant::now();
         loop {
-            let events = store.events_after(*sequence, AT_ONCE).await?;
-            for event in &events {
-                apply(event);
-                *sequence = event.sequence;
+            let changes = store.changes_after(*sequence, AT_ONCE).await?;
+            for change in &changes {
+                apply(change);
+                *sequence = change.sequence;
             }
-            if events.len() < AT_ONCE as usize {
+            if changes.len() < AT_ONCE as usize {
                 break;
             }
         }

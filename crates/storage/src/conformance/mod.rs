@@ -75,6 +75,7 @@ promises! {
     }
     server {
         the_log_is_a_chain_in_the_order_of_commits,
+        the_feed_names_what_each_line_touched,
         logs_belong_to_their_owner,
         what_happens_to_an_environment_stands_in_both_logs,
         a_refused_change_leaves_no_line,

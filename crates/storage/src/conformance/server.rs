@@ -1,9 +1,9 @@
-use domain::{ChainHash, Grant, Owner, Role};
+use domain::{ChainHash, Grant, ObjectRef, Owner, Role};
 use jiff::SignedDuration;
 
 use super::Fixture;
 use super::fixture::{email, name, password};
-use crate::{Invitation, Session, SigningKey, StorageError};
+use crate::{Change, Invitation, Session, SigningKey, StorageError};
 
 pub async fn the_log_is_a_chain_in_the_order_of_commits(f: Fixture) {
     let began = f.store.last_sequence().await.unwrap();
@@ -31,6 +31,26 @@ pub async fn the_log_is_a_chain_in_the_order_of_commits(f: Fixture) {
     forged.object.id = "another".to_owned();
     assert_ne!(forged.hash, forged.expected_hash());
     assert_eq!(f.store.events_after(began + 2, 1).await.unwrap()[0].sequence, began + 3);
+}
+
+pub async fn the_feed_names_what_each_line_touched(f: Fixture) {
+    let account = f.account().await;
+    let environment = f.environment(&account).await;
+    let began = f.store.last_sequence().await.unwrap();
+    assert!(f.store.changes_after(began, 9).await.unwrap().is_empty());
+    let keypair = f.keypair(environment.id).await;
+    let user = f.user("admin@example.com").await;
+    let expected = [
+        Change {
+            sequence: began + 1,
+            object: ObjectRef::new("keypair", keypair.id),
+            owner: Some(environment.id.into()),
+        },
+        Change { sequence: began + 2, object: ObjectRef::new("user", user.id), owner: None },
+    ];
+    assert_eq!(f.store.changes_after(began, 9).await.unwrap(), expected);
+    assert_eq!(f.store.changes_after(began, 1).await.unwrap(), expected[..1]);
+    assert_eq!(f.store.changes_after(began + 1, 9).await.unwrap(), expected[1..]);
 }
 
 pub async fn logs_belong_to_their_owner(f: Fixture) {
