@@ -85,6 +85,7 @@ mod files {
     }
 
     #[cfg(unix)]
+    #[allow(clippy::unwrap_used, reason = "a folder that can't be read fails the test")]
     fn modes(folder: &std::path::Path) -> Vec<(String, u32)> {
         use std::os::unix::fs::PermissionsExt;
         let mode = |entry: std::fs::DirEntry| {
