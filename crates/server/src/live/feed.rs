@@ -3,8 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::AuditEvent;
-use storage::{Storage, StorageError};
+use storage::{Change, Storage, StorageError};
 use tokio::time::Instant;
 
 const AT_ONCE: u32 = 500;
@@ -41,7 +40,7 @@ impl Feed {
     pub(super) async fn read(
         &self,
         store: &dyn Storage,
-        apply: impl Fn(&AuditEvent),
+        apply: impl Fn(&Change),
     ) -> Result<(), StorageError> {
         let asked = Instant::now();
         let mut sequence = self.sequence.lock().await;
@@ -51,12 +50,12 @@ impl Feed {
         }
         let began = Instant::now();
         loop {
-            let events = store.events_after(*sequence, AT_ONCE).await?;
-            for event in &events {
-                apply(event);
-                *sequence = event.sequence;
+            let changes = store.changes_after(*sequence, AT_ONCE).await?;
+            for change in &changes {
+                apply(change);
+                *sequence = change.sequence;
             }
-            if events.len() < AT_ONCE as usize {
+            if changes.len() < AT_ONCE as usize {
                 break;
             }
         }

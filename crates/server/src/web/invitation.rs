@@ -56,7 +56,7 @@ pub(super) async fn accept(
         Err(error) => return Err(error.into()),
     };
     let now = app.clock.now();
-    let (user, person) = match known {
+    let (user, hash, person) = match known {
         Some((user, hash)) => {
             if let Some(seconds) = throttle.wait(email.as_str(), address, now) {
                 let words = format!("Too many attempts. Wait {} minutes, then try again.", seconds / 60 + 1);
@@ -69,7 +69,7 @@ pub(super) async fn accept(
                 return page(StatusCode::UNPROCESSABLE_ENTITY, &view(&app, token, &invitation, wrong).await?);
             }
             throttle.success(email.as_str(), address);
-            (user.clone(), NewPerson::Known(user.id))
+            (user.clone(), hash, NewPerson::Known(user.id))
         }
         None => {
             if let Err(weak) = password.check(email) {
@@ -78,7 +78,7 @@ pub(super) async fn accept(
             }
             let hash = app.passwords.hash(&password, &*app.entropy).await;
             let user = User { id: new_id(now, &*app.entropy), email: email.clone(), created_at: now };
-            (user.clone(), NewPerson::New(user, hash))
+            (user.clone(), hash.clone(), NewPerson::New(user, hash))
         }
     };
     let author = Author { actor: Actor::User(user.id, user.email.to_string()), address };
@@ -87,7 +87,8 @@ pub(super) async fn accept(
         Err(StorageError::NotFound | StorageError::Closed) => return Err(PageError::DeadLink),
         Err(error) => return Err(error.into()),
     }
-    session::begin(&app, user.id, &format!("{}?done=welcome", base(invitation.grant.on))).await
+    let to = format!("{}?done=welcome", base(invitation.grant.on));
+    session::begin(&app, user.id, &hash, &to).await
 }
 
 async fn load(app: &App, token: &str) -> Result<Invitation, PageError> {

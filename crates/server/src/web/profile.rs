@@ -76,5 +76,5 @@ pub(super) async fn change_password(
     throttle.success(email.as_str(), address);
     let hash = app.passwords.hash(&new, &*app.entropy).await;
     app.store.set_password(&app.stamp(&person.author(), now), person.user.id, &hash).await?;
-    session::begin(&app, person.user.id, "/your-account?done=password-changed").await
+    session::begin(&app, person.user.id, &hash, "/your-account?done=password-changed").await
 }

@@ -85,5 +85,6 @@ pub(super) async fn set_up(
         Err(StorageError::NotFound) => return Err(PageError::DeadLink),
         Err(error) => return Err(error.into()),
     }
-    session::begin(&app, user.id, &format!("{}?done=welcome", base(Owner::Account(account.id)))).await
+    let to = format!("{}?done=welcome", base(Owner::Account(account.id)));
+    session::begin(&app, user.id, &hash, &to).await
 }

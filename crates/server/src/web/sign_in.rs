@@ -82,9 +82,9 @@ pub(super) async fn sign_in(
     };
     let right = app.passwords.verify(&password, found.as_ref().map(|(_, hash)| hash)).await;
     match found {
-        Some((user, _)) if right => {
+        Some((user, hash)) if right => {
             throttle.success(typed, address);
-            session::begin(&app, user.id, &safe(next)).await
+            session::begin(&app, user.id, &hash, &safe(next)).await
         }
         _ => page(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -130,7 +130,8 @@ impl House {
     /// The cookie of a person with these roles, signed in.
     async fn signed_in(&self, email: &str, roles: &[(Owner, Role)]) -> String {
         let id = self.person(email, roles).await;
-        let response = session::begin(&self.app, id, "/").await.ok().unwrap();
+        let hash = self.app.store.user_by_email(&Email::new(email).unwrap()).await.unwrap().1;
+        let response = session::begin(&self.app, id, &hash, "/").await.ok().unwrap();
         read(response).await.cookie()
     }
 
