@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{AccountId, EnvironmentId, Name};
+use crate::{AccountId, Entropy, EnvironmentId, Name, new_id};
 
 /// Whether an account or environment still works. Closing is for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,4 +56,18 @@ pub struct Environment {
     pub version: i64,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl Account {
+    /// A new account.
+    pub fn new(name: Name, now: Timestamp, entropy: &dyn Entropy) -> Self {
+        Self { id: new_id(now, entropy), name, state: State::Open, version: 1, created_at: now }
+    }
+}
+
+impl Environment {
+    /// A new environment of `account`.
+    pub fn new(account: AccountId, name: Name, now: Timestamp, entropy: &dyn Entropy) -> Self {
+        Self { id: new_id(now, entropy), account, name, state: State::Open, version: 1, created_at: now }
+    }
 }

@@ -2,6 +2,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{EventId, KeyId, Owner, UserId};
 
@@ -66,6 +67,18 @@ pub struct Stamp {
     pub actor: Actor,
     /// The client's network address, where there is one.
     pub address: Option<String>,
+}
+
+/// The bits of a UUIDv7 below its version and variant that are random alone (RFC 9562 §5.7).
+const RANDOM_BITS: u128 = (1 << 62) - 1;
+
+impl Stamp {
+    /// The stamp of the `n`th further line that the same change leaves: its event follows the first line's.
+    pub fn further(&self, n: u32) -> Self {
+        let first = self.event.uuid().as_u128();
+        let event = (first & !RANDOM_BITS) | (first.wrapping_add(n.into()) & RANDOM_BITS);
+        Self { event: EventId::from_uuid(Uuid::from_u128(event)), ..self.clone() }
+    }
 }
 
 macro_rules! actions {
@@ -198,5 +211,33 @@ impl AuditEvent {
         let mut hash = [0; 32];
         hash.copy_from_slice(context.finish().as_ref());
         ChainHash(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn further_lines_of_a_change_have_events_of_their_own() {
+        for uuid in ["019c2f4e-0000-7000-8000-000000000000", "019c2f4e-0000-7000-bfff-ffffffffffff"] {
+            let event = EventId::from_uuid(uuid.parse().unwrap());
+            let stamp = Stamp {
+                event,
+                at: Timestamp::UNIX_EPOCH,
+                actor: Actor::Operator,
+                address: Some("::1".into()),
+            };
+            let further: Vec<_> = (1..=1000).map(|n| stamp.further(n)).collect();
+            let mut events: HashSet<_> = further.iter().map(|stamp| stamp.event).collect();
+            events.insert(stamp.event);
+            assert_eq!(events.len(), 1001);
+            let same = |uuid: Uuid| (uuid.get_version_num(), uuid.get_variant(), uuid.get_timestamp());
+            for stamp in further {
+                assert_eq!(same(stamp.event.uuid()), same(event.uuid()));
+                assert_eq!((stamp.at, stamp.address.as_deref()), (Timestamp::UNIX_EPOCH, Some("::1")));
+            }
+        }
     }
 }

@@ -1,9 +1,14 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::{Actor, Comment, Entropy, KeyId, KeySecret, Owner, ScopeError, Scopes, SecretHash, new_id};
+use crate::{
+    Action, Actor, Comment, Entropy, KeyId, KeySecret, Owner, ScopeError, Scopes, SecretHash, new_id,
+};
 
 /// The most secrets that one keypair can have at a time.
 pub const MAX_SECRETS: usize = 5;
+
+/// The longest that old secrets can live on beside a new one: a week.
+pub const MAX_OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A Key ID with its secrets: what a program authenticates with. Owned by an account or an environment, not by the
 /// person who made it.
@@ -95,6 +100,9 @@ pub enum KeypairRefusal {
     /// The caller would hand on what it does not hold itself.
     #[error("the caller's own token lacks `{0}`")]
     BeyondCaller(Scopes),
+    /// The old secrets would live on for too long, or for less than no time.
+    #[error("the overlap must be from 0 seconds to 7 days")]
+    Overlap,
     /// It has as many secrets as it can have.
     #[error("a keypair has at most {MAX_SECRETS} secrets; delete one first")]
     TooManySecrets,
@@ -186,7 +194,7 @@ impl Keypair {
         matching.filter(|_| self.status(now) == KeypairStatus::Active)
     }
 
-    /// The keypair after `edit`. Stopping it starts a new generation, and so does letting it work again after it
+    /// The keypair after `edit`; the same, version included, if that changes nothing. Stopping it starts a new generation, and so does letting it work again after it
     /// expired: no token from before comes back to life.
     ///
     /// `held` as for [`Keypair::create`]: a program can't make a keypair able to request what its own token lacks,
@@ -213,11 +221,14 @@ impl Keypair {
             }
             after.expires_at = expires_at;
         }
+        if after == *self {
+            return Ok(after);
+        }
         let worked = self.status(now) == KeypairStatus::Active;
         let works = after.status(now) == KeypairStatus::Active;
         let lives_longer = self.expires_at.is_some()
             && after.expires_at.is_none_or(|at| self.expires_at.is_some_and(|before| at > before));
-        if works && (!worked || lives_longer) {
+        if lives_longer || (works && !worked) {
             within_held(after.scopes, held)?;
         } else {
             within_held(after.scopes.minus(self.scopes), held)?;
@@ -229,18 +240,31 @@ impl Keypair {
         Ok(after)
     }
 
-    /// The keypair with one more secret, the others running out at `others_expire_at` if that is sooner than they
-    /// would. Who can rotate can act as the keypair, so `held` must cover all of its scopes.
+    /// What the log calls the change from this keypair to `after`: switching it on or off goes before all else.
+    pub fn change_to(&self, after: &Self) -> Action {
+        match (self.enabled, after.enabled) {
+            (true, false) => Action::KeypairDisabled,
+            (false, true) => Action::KeypairEnabled,
+            _ => Action::KeypairChanged,
+        }
+    }
+
+    /// The keypair with one more secret. The others live on for `overlap` if they would live longer, or as long as
+    /// they would without it. Who can rotate can act as the keypair, so `held` must cover all of its scopes.
     pub fn rotated(
         &self,
-        others_expire_at: Option<Timestamp>,
+        overlap: Option<SignedDuration>,
         held: Option<Scopes>,
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<(Self, KeySecret), KeypairRefusal> {
         within_held(self.scopes, held)?;
         let mut after = self.clone();
-        if let Some(at) = others_expire_at {
+        if let Some(overlap) = overlap {
+            if overlap.is_negative() || overlap > MAX_OVERLAP {
+                return Err(KeypairRefusal::Overlap);
+            }
+            let at = now.checked_add(overlap).map_err(|_| KeypairRefusal::Overlap)?;
             for secret in &mut after.secrets {
                 secret.expires_at = Some(secret.expires_at.map_or(at, |own| own.min(at)));
             }
@@ -296,7 +320,6 @@ fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), KeypairRefusa
 mod tests {
     use super::*;
     use crate::{Outlived, Scope, TokenClaims, from_millis};
-    use jiff::SignedDuration;
     use std::sync::atomic::{AtomicU8, Ordering};
 
     struct Counter(AtomicU8);
@@ -356,6 +379,17 @@ mod tests {
     }
 
     #[test]
+    fn an_edit_that_changes_nothing_is_none() {
+        let (keypair, _, _) = keypair(ADMIN_AND_REPORTS);
+        assert_eq!(switched(&keypair, true), keypair);
+        let disabled = switched(&keypair, false);
+        assert_eq!((disabled.version, disabled.generation), (2, 2));
+        assert_eq!(switched(&disabled, false), disabled);
+        assert_eq!(keypair.change_to(&disabled), Action::KeypairDisabled);
+        assert_eq!(disabled.change_to(&keypair), Action::KeypairEnabled);
+    }
+
+    #[test]
     fn a_keypair_that_expired_and_is_extended_revives_no_token() {
         let (keypair, _, _) = keypair(ADMIN_AND_REPORTS);
         let token = token(&keypair, 1);
@@ -383,7 +417,8 @@ mod tests {
     #[test]
     fn secrets_overlap_as_long_as_told_and_are_bounded() {
         let (keypair, first, entropy) = keypair(ADMIN_AND_REPORTS);
-        let (two, second) = keypair.rotated(Some(later(60)), None, now(), &entropy).unwrap();
+        let (two, second) =
+            keypair.rotated(Some(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
         assert_eq!(two.authenticate(&first.hash(), later(59)), Some(1));
         assert_eq!(two.authenticate(&first.hash(), later(60)), None);
         assert_eq!(two.authenticate(&second.hash(), later(60)), Some(2));
@@ -395,6 +430,10 @@ mod tests {
         assert_eq!(full, Err(KeypairRefusal::TooManySecrets));
         let (swept, _) = many.rotated(None, None, later(60), &entropy).unwrap();
         assert_eq!(swept.secrets.len(), 5, "the one that ran out made room");
+        for overlap in [SignedDuration::from_secs(-1), MAX_OVERLAP + SignedDuration::from_secs(1)] {
+            let refused = keypair.rotated(Some(overlap), None, now(), &entropy).map(|_| ());
+            assert_eq!(refused, Err(KeypairRefusal::Overlap));
+        }
         assert_eq!(keypair.without_secret(1, now()), Err(KeypairRefusal::LastSecret));
         assert_eq!(keypair.without_secret(9, now()), Err(KeypairRefusal::NoSuchSecret));
     }

@@ -26,7 +26,9 @@ pub use chance::Entropy;
 pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
 pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id};
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
-pub use keypair::{Keypair, KeypairEdit, KeypairRefusal, KeypairStatus, MAX_SECRETS, NewKeypair, Secret};
+pub use keypair::{
+    Keypair, KeypairEdit, KeypairRefusal, KeypairStatus, MAX_OVERLAP, MAX_SECRETS, NewKeypair, Secret,
+};
 pub use owner::Owner;
 pub use query::{Query, QueryState};
 pub use report::{MAX_DAYS, MAX_HISTORY, Period, PeriodError, Point, QueryStatistics, Scores, Series};

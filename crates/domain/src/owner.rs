@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{AccountId, EnvironmentId};
+use crate::{AccountId, Environment, EnvironmentId};
 
 /// Whom a keypair or a role belongs to.
 ///
@@ -22,6 +22,14 @@ impl Owner {
         match self {
             Self::Account(_) => "account",
             Self::Environment(_) => "environment",
+        }
+    }
+
+    /// Whether a keypair of this owner reaches `environment`: its own one, or any of its account's.
+    pub fn reaches(&self, environment: &Environment) -> bool {
+        match self {
+            Self::Account(id) => *id == environment.account,
+            Self::Environment(id) => *id == environment.id,
         }
     }
 }

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{EnvironmentId, Name, QueryId, QuestionText};
+use crate::{Entropy, EnvironmentId, Name, QueryId, QuestionText, new_id};
 
 /// Whether a query still takes responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +31,27 @@ pub struct Query {
 }
 
 impl Query {
-    /// The query with another title or question; what is `None` stays.
+    /// A new query in `environment`.
+    pub fn new(
+        environment: EnvironmentId,
+        title: Name,
+        question: QuestionText,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Self {
+        let id = new_id(now, entropy);
+        Self { id, environment, title, question, state: QueryState::Open, version: 1, created_at: now }
+    }
+
+    /// The query with another title or question; what is `None` stays. The same, version included, if that changes
+    /// nothing.
     pub fn edited(&self, title: Option<Name>, question: Option<QuestionText>) -> Self {
         let mut after = self.clone();
         after.title = title.unwrap_or(after.title);
         after.question = question.unwrap_or(after.question);
-        after.version += 1;
+        if after != *self {
+            after.version += 1;
+        }
         after
     }
 

@@ -4,6 +4,7 @@ use domain::{
     Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, Owner, Scopes,
     Timestamp,
 };
+use jiff::SignedDuration;
 use storage::StorageError;
 
 use crate::app::{App, Author};
@@ -35,7 +36,8 @@ pub(crate) async fn create(
     Ok((keypair, secret))
 }
 
-/// Edits a keypair. With `expected_version`, only if it still has that version; without, whatever came before.
+/// Edits a keypair. With `expected_version`, only if it still has that version; without, whatever came before. An edit
+/// that changes nothing is not written.
 pub(crate) async fn edit(
     app: &App,
     author: &Author,
@@ -45,31 +47,22 @@ pub(crate) async fn edit(
     expected_version: Option<i64>,
     held: Option<Scopes>,
 ) -> Result<Keypair, KeypairError> {
-    let action = match edit {
-        KeypairEdit { enabled: Some(true), comment: None, scopes: None, expires_at: None } => {
-            Action::KeypairEnabled
-        }
-        KeypairEdit { enabled: Some(false), comment: None, scopes: None, expires_at: None } => {
-            Action::KeypairDisabled
-        }
-        _ => Action::KeypairChanged,
-    };
     let change = |before: &Keypair, now| Ok((before.edited(edit, held, now)?, ()));
-    Ok(change_keypair(app, author, owner, id, expected_version, action, change).await?.0)
+    Ok(change_keypair(app, author, owner, id, expected_version, None, change).await?.0)
 }
 
-/// Adds a secret; the others run out at `others_expire_at` if that is sooner than they would.
+/// Adds a secret; the others live on for `overlap` at the most, or as long as they would without it.
 pub(crate) async fn rotate(
     app: &App,
     author: &Author,
     owner: Owner,
     id: KeyId,
-    others_expire_at: impl Fn(Timestamp) -> Option<Timestamp> + Send + Sync,
+    overlap: Option<SignedDuration>,
     expected_version: Option<i64>,
     held: Option<Scopes>,
 ) -> Result<(Keypair, KeySecret), KeypairError> {
-    let change = |before: &Keypair, now| before.rotated(others_expire_at(now), held, now, &*app.entropy);
-    change_keypair(app, author, owner, id, expected_version, Action::KeypairSecretAdded, change).await
+    let change = |before: &Keypair, now| before.rotated(overlap, held, now, &*app.entropy);
+    change_keypair(app, author, owner, id, expected_version, Some(Action::KeypairSecretAdded), change).await
 }
 
 /// Deletes secret `n`.
@@ -82,7 +75,7 @@ pub(crate) async fn delete_secret(
     expected_version: Option<i64>,
 ) -> Result<Keypair, KeypairError> {
     let change = |before: &Keypair, now| Ok((before.without_secret(n, now)?, ()));
-    Ok(change_keypair(app, author, owner, id, expected_version, Action::KeypairSecretDeleted, change)
+    Ok(change_keypair(app, author, owner, id, expected_version, Some(Action::KeypairSecretDeleted), change)
         .await?
         .0)
 }
@@ -105,7 +98,7 @@ async fn change_keypair<T>(
     owner: Owner,
     id: KeyId,
     expected_version: Option<i64>,
-    action: Action,
+    action: Option<Action>,
     change: impl Fn(&Keypair, Timestamp) -> Result<(Keypair, T), KeypairRefusal>,
 ) -> Result<(Keypair, T), KeypairError> {
     for attempt in 1.. {
@@ -115,6 +108,10 @@ async fn change_keypair<T>(
         }
         let now = app.clock.now();
         let (after, extra) = change(&before, now)?;
+        if after == before {
+            return Ok((after, extra));
+        }
+        let action = action.unwrap_or_else(|| before.change_to(&after));
         match app.store.save_keypair(&app.stamp(author, now), action, &before, &after).await {
             Err(StorageError::Moved) if expected_version.is_none() && attempt < ATTEMPTS => {}
             Err(error) => return Err(error.into()),

@@ -13,12 +13,14 @@ mod master_key;
 mod metrics;
 mod oauth;
 mod passwords;
+mod queries;
 mod request_id;
 mod router;
 mod serve;
 mod signing;
 mod system;
 mod web;
+mod whole_body;
 
 fn main() -> std::process::ExitCode {
     cli::main()

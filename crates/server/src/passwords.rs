@@ -1,5 +1,7 @@
 //! People's passwords: what is accepted as one, and Argon2id (RFC 9106) with it.
 
+use std::sync::Arc;
+
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use domain::{Email, Entropy, PasswordHash};
 use tokio::sync::Semaphore;
@@ -76,14 +78,17 @@ fn is_guessed_first(lower: &str) -> bool {
 /// Hashes and verifies, a bounded number at a time: each takes 19 MiB and some 20 ms of a core.
 #[derive(Debug)]
 pub(crate) struct Passwords {
-    at_once: Semaphore,
+    at_once: Arc<Semaphore>,
     nobody: PasswordHash,
 }
 
 impl Passwords {
     /// `at_once` bounds how many are worked on together.
     pub(crate) fn new(at_once: usize, entropy: &dyn Entropy) -> Self {
-        Self { at_once: Semaphore::new(at_once), nobody: hash(&entropy.bytes::<32>(), entropy.bytes()) }
+        Self {
+            at_once: Arc::new(Semaphore::new(at_once)),
+            nobody: hash(&entropy.bytes::<32>(), entropy.bytes()),
+        }
     }
 
     /// The hash to store.
@@ -108,8 +113,13 @@ impl Passwords {
     }
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let _permit = self.at_once.acquire().await;
-        match tokio::task::spawn_blocking(work).await {
+        let permit = self.at_once.clone().acquire_owned().await;
+        // The permit goes along: the work goes on also when nobody waits for it any more.
+        let bounded = move || {
+            let _permit = permit;
+            work()
+        };
+        match tokio::task::spawn_blocking(bounded).await {
             Ok(done) => done,
             // The work itself does not panic, and the runtime outlives every request.
             Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
@@ -153,5 +163,17 @@ mod tests {
         assert!(!passwords.verify(&Password::typed("another".to_owned()), Some(&stored)).await);
         assert!(!passwords.verify(&right, None).await);
         assert!(!format!("{right:?} {stored:?}").contains("quiet"));
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_still_counts() {
+        let passwords = Passwords::new(1, &SystemEntropy);
+        let (begun, wait) = std::sync::mpsc::channel::<()>();
+        let abandoned = passwords.work(move || wait.recv());
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(10), abandoned).await.is_err());
+        assert_eq!(passwords.at_once.available_permits(), 0);
+        begun.send(()).unwrap();
+        passwords.work(|| ()).await;
+        assert_eq!(passwords.at_once.available_permits(), 1);
     }
 }

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::Instrument;
 
 use crate::app::App;
 
@@ -18,7 +19,9 @@ pub(crate) async fn name_request(State(app): State<Arc<App>>, mut request: Reque
     let random = u64::from_be_bytes(app.entropy.bytes());
     let id = format!("{random:016x}");
     request.extensions_mut().insert(RequestId(id.as_str().into()));
-    let mut response = next.run(request).await;
+    // Every line that is logged on the way carries the name.
+    let span = tracing::info_span!("request", request_id = %id);
+    let mut response = next.run(request).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }

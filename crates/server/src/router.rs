@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
-use crate::{api, metrics, oauth, request_id, web};
+use crate::{api, metrics, oauth, request_id, web, whole_body};
 
 /// The Authorization Server, the Feedback API and the Web UI.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -32,6 +32,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             HeaderValue::from_static("same-origin"),
         ))
         // Where a handler has a fault of its own, only its own request is lost.
+        .layer(middleware::from_fn(whole_body::read_first))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(metrics::measure))
         .layer(middleware::from_fn_with_state(app.clone(), request_id::name_request))

@@ -45,6 +45,7 @@ CREATE TABLE invitation (
     expires_at INTEGER NOT NULL,
     PRIMARY KEY (owner_id, email)
 ) STRICT;
+CREATE INDEX invitation_to_person ON invitation (email);
 
 CREATE TABLE setup_link (
     one   INTEGER PRIMARY KEY CHECK (one = 1),
@@ -112,7 +113,7 @@ CREATE TABLE response (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX response_once ON response (environment_id, external_id) WHERE external_id IS NOT NULL;
 
--- What reports read: one row a day and series. A series is a query, or '' for what answers none.
+-- What reports read: one row a day and series. A series is a query, '' for what answers none, or '*' for every response.
 CREATE TABLE response_day (
     environment_id TEXT NOT NULL,
     series         TEXT NOT NULL,
@@ -130,11 +131,11 @@ CREATE TABLE response_day (
 -- Who answered on which day: what unique counts are made of. Kind 1 is a respondent, 2 a machine.
 CREATE TABLE response_day_person (
     environment_id TEXT NOT NULL,
+    series         TEXT NOT NULL,
     kind           INTEGER NOT NULL CHECK (kind IN (1, 2)),
     day            INTEGER NOT NULL,
-    series         TEXT NOT NULL,
     person         BLOB NOT NULL,
-    PRIMARY KEY (environment_id, kind, day, series, person)
+    PRIMARY KEY (environment_id, series, kind, day, person)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE signing_key (

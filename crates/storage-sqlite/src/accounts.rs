@@ -1,7 +1,5 @@
 use async_trait::async_trait;
-use domain::{
-    Account, AccountId, Action, Email, Grant, Name, ObjectRef, PasswordHash, Role, Stamp, State, User,
-};
+use domain::{Account, AccountId, Action, Grant, Name, ObjectRef, PasswordHash, Role, Stamp, State, User};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -57,7 +55,7 @@ fn change(action: Action, account: &Account, before: Value, after: Value) -> Cha
 #[async_trait]
 impl Accounts for SqliteStorage {
     async fn create_account(&self, stamp: &Stamp, account: &Account) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         insert(&mut tx, account).await?;
         append(&mut tx, stamp, change(Action::AccountCreated, account, Value::Null, account.record()))
@@ -82,7 +80,7 @@ impl Accounts for SqliteStorage {
     }
 
     async fn rename_account(&self, stamp: &Stamp, before: &Account, name: &Name) -> Result<Account> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let current = find(&mut tx, before.id).await?;
         if !current.state.is_open() {
@@ -106,7 +104,7 @@ impl Accounts for SqliteStorage {
     }
 
     async fn close_account(&self, stamp: &Stamp, id: AccountId) -> Result<Account> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let before = find(&mut tx, id).await?;
         if !before.state.is_open() {
@@ -138,7 +136,7 @@ impl Accounts for SqliteStorage {
     }
 
     async fn put_setup_link(&self, token: &TokenHash) -> Result<bool> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         if users::any(&mut tx).await? {
             return Ok(false);
@@ -170,7 +168,7 @@ impl Accounts for SqliteStorage {
         user: &User,
         password: &PasswordHash,
     ) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         if users::any(&mut tx).await? {
             return Err(StorageError::NotFound);
@@ -190,13 +188,5 @@ impl Accounts for SqliteStorage {
         let after = json!({"account": account.record(), "administrator": user.record()});
         append(&mut tx, stamp, change(Action::AccountCreated, account, Value::Null, after)).await?;
         tx.commit().await.stored()
-    }
-
-    async fn email_is_known(&self, email: &Email) -> Result<bool> {
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM user WHERE email = ?)")
-            .bind(email.as_str())
-            .fetch_one(&self.readers)
-            .await
-            .stored()
     }
 }

@@ -8,6 +8,18 @@ use storage::{Audit, Result};
 use crate::SqliteStorage;
 use crate::row::{Columns, Stored, corrupt};
 
+/// A part of an owner's log: its own lines, and those on itself that stand in its account's log. Two bounded searches: an
+/// `OR` would collect and sort the whole log for each part of it.
+const OF_OWNER: &str = "SELECT * FROM audit_event WHERE sequence IN (\
+     SELECT * FROM (SELECT sequence FROM audit_event WHERE owner_id = ?1 AND sequence < ?2 \
+     ORDER BY sequence DESC LIMIT ?3) UNION \
+     SELECT * FROM (SELECT sequence FROM audit_event WHERE object_id = ?1 AND sequence < ?2 \
+     ORDER BY sequence DESC LIMIT ?3)) ORDER BY sequence DESC LIMIT ?3";
+
+/// A part of the change feed. Without the columns that hold objects: those rows spill over into pages of their own.
+const CHANGES: &str = "SELECT sequence, object_kind, object_id, owner_id FROM audit_event \
+     WHERE sequence > ? ORDER BY sequence LIMIT ?";
+
 /// What a change did: the part of its line that the stamp does not say.
 pub(crate) struct Change {
     pub(crate) action: Action,
@@ -66,6 +78,10 @@ pub(crate) async fn append(tx: &mut SqliteConnection, stamp: &Stamp, change: Cha
     Ok(())
 }
 
+fn object(row: &SqliteRow) -> Result<ObjectRef> {
+    Ok(ObjectRef { kind: row.value("object_kind")?, id: row.value("object_id")? })
+}
+
 fn event(row: &SqliteRow) -> Result<AuditEvent> {
     let actor = Actor::from_parts(row.value("actor_kind")?, row.value("actor_id")?, row.value("actor_name")?)
         .ok_or_else(|| corrupt("actor_kind"))?;
@@ -79,7 +95,7 @@ fn event(row: &SqliteRow) -> Result<AuditEvent> {
             address: row.value("address")?,
         },
         action: Action::from_name(row.value("action")?).ok_or_else(|| corrupt("action"))?,
-        object: ObjectRef { kind: row.value("object_kind")?, id: row.value("object_id")? },
+        object: object(row)?,
         owner: row.parsed_or_null("owner_id")?,
         before: json("before")?,
         after: json("after")?,
@@ -91,19 +107,28 @@ fn event(row: &SqliteRow) -> Result<AuditEvent> {
 #[async_trait]
 impl Audit for SqliteStorage {
     async fn audit_events(&self, owner: Owner, before: Option<i64>, limit: u32) -> Result<Vec<AuditEvent>> {
-        sqlx::query(
-            "SELECT * FROM audit_event WHERE (owner_id = ?1 OR object_id = ?1) AND sequence < ?2 \
-             ORDER BY sequence DESC LIMIT ?3",
-        )
-        .bind(owner.to_string())
-        .bind(before.unwrap_or(i64::MAX))
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .stored()?
-        .iter()
-        .map(event)
-        .collect()
+        sqlx::query(OF_OWNER)
+            .bind(owner.to_string())
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .stored()?
+            .iter()
+            .map(event)
+            .collect()
+    }
+
+    async fn changes_after(&self, after: i64, limit: u32) -> Result<Vec<storage::Change>> {
+        let rows = sqlx::query(CHANGES).bind(after).bind(limit).fetch_all(&self.readers).await.stored()?;
+        let change = |row: &SqliteRow| {
+            Ok(storage::Change {
+                sequence: row.value("sequence")?,
+                object: object(row)?,
+                owner: row.parsed_or_null("owner_id")?,
+            })
+        };
+        rows.iter().map(change).collect()
     }
 
     async fn events_after(&self, after: i64, limit: u32) -> Result<Vec<AuditEvent>> {
@@ -123,5 +148,32 @@ impl Audit for SqliteStorage {
             .fetch_one(&self.readers)
             .await
             .stored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[tokio::test]
+    async fn the_feed_goes_on_where_it_was() {
+        assert_eq!(plan(CHANGES).await, ["SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>?)"]);
+    }
+
+    #[tokio::test]
+    async fn a_part_of_the_log_is_read_from_the_indexes() {
+        let plan = plan(OF_OWNER).await;
+        let reads: Vec<_> = plan.iter().filter(|line| line.contains("audit_event")).collect();
+        assert_eq!(
+            reads,
+            [
+                "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH audit_event USING COVERING INDEX audit_event_of_owner (owner_id=? AND sequence<?)",
+                "SEARCH audit_event USING COVERING INDEX audit_event_on_object (object_id=? AND sequence<?)",
+            ],
+            "{plan:?}"
+        );
+        assert!(!plan.iter().any(|line| line.contains("ORDER BY")), "{plan:?}");
     }
 }

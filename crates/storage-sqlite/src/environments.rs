@@ -58,7 +58,7 @@ fn change(action: Action, environment: &Environment, before: Value, after: Value
 #[async_trait]
 impl Environments for SqliteStorage {
     async fn create_environment(&self, stamp: &Stamp, environment: &Environment) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         require_open(&mut tx, environment.account.into()).await?;
         sqlx::query(
@@ -126,7 +126,7 @@ impl Environments for SqliteStorage {
         before: &Environment,
         name: &Name,
     ) -> Result<Environment> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let current = find_open(&mut tx, before.id).await?;
         if current.version != before.version {
@@ -152,7 +152,7 @@ impl Environments for SqliteStorage {
         id: EnvironmentId,
         expected_version: Option<i64>,
     ) -> Result<Environment> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let before = find_open(&mut tx, id).await?;
         if expected_version.is_some_and(|expected| expected != before.version) {

@@ -28,24 +28,50 @@ async fn find(connection: &mut SqliteConnection, token: &TokenHash, now: Timesta
     invitation(&row)
 }
 
-fn change(action: Action, on: Owner, email: &Email, before: Value, after: Value) -> Change {
-    Change { action, object: ObjectRef::new("invitation", email), owner: Some(on), before, after }
+fn change(action: Action, invitation: &Invitation, before: Value, after: Value) -> Change {
+    Change {
+        action,
+        object: ObjectRef::new("invitation", &invitation.email),
+        owner: Some(invitation.grant.on),
+        before,
+        after,
+    }
 }
 
-async fn delete(tx: &mut SqliteConnection, on: Owner, email: &Email) -> Result<()> {
-    let deleted = sqlx::query("DELETE FROM invitation WHERE owner_id = ? AND email = ?")
-        .bind(on.to_string())
+/// Takes the invitation away; what its line in the log says.
+async fn revoke(tx: &mut SqliteConnection, invitation: &Invitation) -> Result<Change> {
+    delete(tx, invitation).await?;
+    Ok(change(Action::InvitationRevoked, invitation, invitation.record(), Value::Null))
+}
+
+/// Takes every invitation to the address away; what their lines in the log say.
+pub(crate) async fn revoke_all_to(tx: &mut SqliteConnection, email: &Email) -> Result<Vec<Change>> {
+    let rows = sqlx::query("SELECT * FROM invitation WHERE email = ? ORDER BY owner_id")
         .bind(email.as_str())
+        .fetch_all(&mut *tx)
+        .await
+        .stored()?;
+    let mut revoked = Vec::with_capacity(rows.len());
+    for row in &rows {
+        revoked.push(revoke(tx, &invitation(row)?).await?);
+    }
+    Ok(revoked)
+}
+
+async fn delete(tx: &mut SqliteConnection, invitation: &Invitation) -> Result<()> {
+    sqlx::query("DELETE FROM invitation WHERE owner_id = ? AND email = ?")
+        .bind(invitation.grant.on.to_string())
+        .bind(invitation.email.as_str())
         .execute(tx)
         .await
         .stored()?;
-    if deleted.rows_affected() == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+    Ok(())
 }
 
 #[async_trait]
 impl Invitations for SqliteStorage {
     async fn create_invitation(&self, stamp: &Stamp, invitation: &Invitation) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::require_open(&mut tx, invitation.grant.on).await?;
         sqlx::query(
@@ -60,13 +86,7 @@ impl Invitations for SqliteStorage {
         .execute(&mut *tx)
         .await
         .stored()?;
-        let created = change(
-            Action::InvitationCreated,
-            invitation.grant.on,
-            &invitation.email,
-            Value::Null,
-            invitation.record(),
-        );
+        let created = change(Action::InvitationCreated, invitation, Value::Null, invitation.record());
         append(&mut tx, stamp, created).await?;
         tx.commit().await.stored()
     }
@@ -93,7 +113,7 @@ impl Invitations for SqliteStorage {
         token: &TokenHash,
         person: &NewPerson,
     ) -> Result<Invitation> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let invitation = find(&mut tx, token, stamp.at).await?;
         environments::require_open(&mut tx, invitation.grant.on).await?;
@@ -111,7 +131,7 @@ impl Invitations for SqliteStorage {
         if held.is_none_or(|role| role < invitation.grant.role) {
             roles::put(&mut tx, user.id, invitation.grant).await?;
         }
-        delete(&mut tx, invitation.grant.on, &invitation.email).await?;
+        delete(&mut tx, &invitation).await?;
         let accepted = Change {
             action: Action::InvitationAccepted,
             object: ObjectRef::new("user", user.id),
@@ -125,11 +145,16 @@ impl Invitations for SqliteStorage {
     }
 
     async fn revoke_invitation(&self, stamp: &Stamp, on: Owner, email: &Email) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
-        delete(&mut tx, on, email).await?;
-        let before = json!({"email": email.as_str()});
-        append(&mut tx, stamp, change(Action::InvitationRevoked, on, email, before, Value::Null)).await?;
+        let row = sqlx::query("SELECT * FROM invitation WHERE owner_id = ? AND email = ?")
+            .bind(on.to_string())
+            .bind(email.as_str())
+            .fetch_one(&mut *tx)
+            .await
+            .stored()?;
+        let revoked = revoke(&mut tx, &invitation(&row)?).await?;
+        append(&mut tx, stamp, revoked).await?;
         tx.commit().await.stored()
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
@@ -10,8 +11,16 @@ use sqlx::sqlite::SqliteRow;
 use storage::{KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, corrupt, text};
+use crate::row::{Columns, Stored, corrupt, text, upper_bound};
 use crate::{SqliteStorage, begin, environments};
+
+/// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
+/// keypair must not wait for thousands of them, and another process only looks for its turn now and then.
+const USES_AT_ONCE: usize = 500;
+const BETWEEN_USES: Duration = Duration::from_millis(10);
+
+/// A part of an owner's keypairs.
+const NEWEST: &str = "SELECT * FROM keypair WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
 
 fn keypair(row: &SqliteRow, secrets: Vec<Secret>) -> Result<Keypair> {
     let created_by = Actor::from_parts(
@@ -86,6 +95,27 @@ async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) ->
     Ok(())
 }
 
+async fn note_use(tx: &mut SqliteConnection, used: &KeyUse) -> Result<()> {
+    let at = used.at.as_millisecond();
+    sqlx::query("UPDATE keypair SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) WHERE id = ?")
+        .bind(at)
+        .bind(used.keypair.to_string())
+        .execute(&mut *tx)
+        .await
+        .stored()?;
+    sqlx::query(
+        "UPDATE keypair_secret SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) \
+         WHERE keypair_id = ? AND n = ?",
+    )
+    .bind(at)
+    .bind(used.keypair.to_string())
+    .bind(used.secret)
+    .execute(tx)
+    .await
+    .stored()?;
+    Ok(())
+}
+
 fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
     Change { action, object: ObjectRef::new("keypair", id), owner: Some(owner), before, after }
 }
@@ -93,7 +123,7 @@ fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) 
 #[async_trait]
 impl Keypairs for SqliteStorage {
     async fn create_keypair(&self, stamp: &Stamp, keypair: &Keypair) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::require_open(&mut tx, keypair.owner).await?;
         sqlx::query(
@@ -133,15 +163,13 @@ impl Keypairs for SqliteStorage {
 
     async fn keypairs(&self, owner: Owner, slice: Slice<KeyId>) -> Result<Vec<Keypair>> {
         let mut tx = self.readers.begin().await.stored()?;
-        let rows = sqlx::query(
-            "SELECT * FROM keypair WHERE owner_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
-        )
-        .bind(owner.to_string())
-        .bind(slice.after.map(|id| id.to_string()))
-        .bind(slice.limit)
-        .fetch_all(&mut *tx)
-        .await
-        .stored()?;
+        let rows = sqlx::query(NEWEST)
+            .bind(owner.to_string())
+            .bind(upper_bound(slice.after))
+            .bind(slice.limit)
+            .fetch_all(&mut *tx)
+            .await
+            .stored()?;
         let mut secrets: HashMap<String, Vec<Secret>> = HashMap::new();
         if let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) {
             let found = sqlx::query(
@@ -170,7 +198,7 @@ impl Keypairs for SqliteStorage {
         before: &Keypair,
         after: &Keypair,
     ) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let saved = sqlx::query(
             "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
@@ -226,7 +254,7 @@ impl Keypairs for SqliteStorage {
         id: KeyId,
         expected_version: Option<i64>,
     ) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let before = find(&mut tx, owner, id).await?;
         if expected_version.is_some_and(|expected| expected != before.version) {
@@ -266,27 +294,29 @@ impl Keypairs for SqliteStorage {
     }
 
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<()> {
-        let mut writer = self.write().await;
-        let mut tx = begin!(writer);
-        for used in uses {
-            let at = used.at.as_millisecond();
-            sqlx::query("UPDATE keypair SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) WHERE id = ?")
-                .bind(at)
-                .bind(used.keypair.to_string())
-                .execute(&mut *tx)
-                .await
-                .stored()?;
-            sqlx::query(
-                "UPDATE keypair_secret SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) \
-                 WHERE keypair_id = ? AND n = ?",
-            )
-            .bind(at)
-            .bind(used.keypair.to_string())
-            .bind(used.secret)
-            .execute(&mut *tx)
-            .await
-            .stored()?;
+        for (n, part) in uses.chunks(USES_AT_ONCE).enumerate() {
+            if n > 0 {
+                tokio::time::sleep(BETWEEN_USES).await;
+            }
+            let mut writer = self.write().await?;
+            let mut tx = begin!(writer);
+            for used in part {
+                note_use(&mut tx, used).await?;
+            }
+            tx.commit().await.stored()?;
         }
-        tx.commit().await.stored()
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[tokio::test]
+    async fn a_part_of_the_list_is_read_from_the_index() {
+        let plan = plan(NEWEST).await;
+        assert_eq!(plan, ["SEARCH keypair USING INDEX keypair_of_owner (owner_id=? AND id<?)"]);
     }
 }

@@ -7,9 +7,13 @@
 mod accounts;
 mod audit;
 mod environments;
+mod files;
 mod invitations;
 mod keypairs;
 mod migrations;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
+mod plan;
 mod queries;
 mod reports;
 mod responses;
@@ -29,8 +33,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, SqliteConnection};
-use storage::Result;
-use tokio::sync::{Mutex, MutexGuard};
+use storage::{Result, StorageError};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use crate::row::Stored;
 
@@ -44,8 +48,17 @@ const APPLICATION_ID: (usize, &[u8]) = (68, b"Fbk1");
 
 const READERS: u32 = 4;
 
+/// How long a verb waits for a connection to read with, and for its turn to write. A store that hangs makes a node refuse
+/// within seconds; without a bound, requests would pile up behind it.
+const READER_TIMEOUT: Duration = Duration::from_secs(1);
+const WRITER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long a process waits for another one's write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// To how many bytes the write-ahead log is cut back after something long, a backup say, made it grow. Four times what it
+/// reaches between two checkpoints otherwise.
+const JOURNAL_SIZE_LIMIT: &str = "16777216";
 
 /// Whether the file at `path` is a store of Feedback, of whatever version. Opens nothing and changes nothing.
 pub fn is_store(path: &Path) -> io::Result<bool> {
@@ -58,8 +71,11 @@ pub fn is_store(path: &Path) -> io::Result<bool> {
 /// The store in one file.
 #[derive(Debug)]
 pub struct SqliteStorage {
-    writer: Mutex<SqliteConnection>,
+    /// None once the store was closed.
+    writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
+    /// How to open one more connection.
+    options: SqliteConnectOptions,
 }
 
 impl SqliteStorage {
@@ -67,11 +83,11 @@ impl SqliteStorage {
     pub async fn open(path: &Path) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT);
         let mut writer = {
             let _lock = migrations::lock(path).await?;
             let mut writer = SqliteConnection::connect_with(&options).await.stored()?;
@@ -82,15 +98,23 @@ impl SqliteStorage {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(1)
+            .acquire_timeout(READER_TIMEOUT)
             .test_before_acquire(false)
-            .connect_with(options.pragma("query_only", "1"))
+            .connect_with(options.clone().pragma("query_only", "1"))
             .await
             .stored()?;
-        Ok(Self { writer: Mutex::new(writer), readers })
+        Ok(Self { writer: Mutex::new(Some(writer)), readers, options })
     }
 
-    async fn write(&self) -> MutexGuard<'_, SqliteConnection> {
-        self.writer.lock().await
+    async fn write(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>> {
+        MutexGuard::try_map(self.writer().await?, Option::as_mut)
+            .map_err(|_| StorageError::Unavailable("the store is closed".into()))
+    }
+
+    async fn writer(&self) -> Result<MutexGuard<'_, Option<SqliteConnection>>> {
+        tokio::time::timeout(WRITER_TIMEOUT, self.writer.lock())
+            .await
+            .map_err(|elapsed| StorageError::Unavailable(elapsed.into()))
     }
 }
 
@@ -101,3 +125,42 @@ macro_rules! begin {
     };
 }
 pub(crate) use begin;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use storage::{Accounts, ServerKeys, Upkeep};
+
+    #[tokio::test]
+    async fn a_log_that_grew_is_cut_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let store = SqliteStorage::open(&path).await.unwrap();
+        let log = || std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+        let mut reading = store.readers.begin().await.unwrap();
+        sqlx::query("SELECT * FROM sealed").fetch_all(&mut *reading).await.unwrap();
+        // Nothing can be folded in beyond what that reader sees.
+        store.sealed_or("big", &vec![7; 20_000_000]).await.unwrap();
+        let grown = log();
+        reading.commit().await.unwrap();
+        for name in ["folds in", "begins anew"] {
+            store.sealed_or(name, &[7]).await.unwrap();
+        }
+        assert!(grown > 20_000_000 && log() <= 16_777_216, "from {grown} to {}", log());
+    }
+
+    #[tokio::test]
+    async fn a_store_that_hangs_refuses_within_seconds() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStorage::open(&folder.path().join(FILE_NAME)).await.unwrap();
+        let _writing = store.write().await.unwrap();
+        let mut reading = Vec::new();
+        for _ in 0..READERS {
+            reading.push(store.readers.acquire().await.unwrap());
+        }
+        let both = async { tokio::join!(store.ping(), store.put_setup_link(&[0; 32])) };
+        let (read, written) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+        assert!(matches!(read, Err(StorageError::Unavailable(_))), "{read:?}");
+        assert!(matches!(written, Err(StorageError::Unavailable(_))), "{written:?}");
+    }
+}

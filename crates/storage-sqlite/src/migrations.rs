@@ -1,7 +1,7 @@
 //! The schema, step by step. Append-only: a step that was released is never edited.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::Path;
 
 use sqlx::SqliteConnection;
@@ -9,14 +9,20 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use storage::{Result, StorageError};
 
+use crate::files;
+
 const STEPS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../migrations/0001_first.sql"))];
 
-/// Held while the schema is brought up to date, so that processes that start together do it one by one.
+/// Held while the schema is brought up to date, so that processes that start together do it one by one. Makes the
+/// database's file if there is none.
 pub(crate) async fn lock(database: &Path) -> Result<File> {
-    let path = database.with_extension("lock");
-    let locked = tokio::task::spawn_blocking(|| {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    let database = database.to_owned();
+    let locked = tokio::task::spawn_blocking(move || {
+        let mut create = files::private();
+        create.create(true);
+        let file = create.open(database.with_extension("lock"))?;
         file.lock()?;
+        create.open(database)?;
         Ok::<_, std::io::Error>(file)
     });
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| StorageError::Unavailable(error);

@@ -6,8 +6,11 @@ use sqlx::sqlite::SqliteRow;
 use storage::{Queries, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored, text, upper_bound};
 use crate::{SqliteStorage, begin, environments};
+
+/// A part of an environment's queries.
+const NEWEST: &str = "SELECT * FROM query WHERE environment_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
 
 fn query(row: &SqliteRow) -> Result<Query> {
     Ok(Query {
@@ -51,7 +54,7 @@ fn change(action: Action, query: &Query, before: Value, after: Value) -> Change 
 #[async_trait]
 impl Queries for SqliteStorage {
     async fn create_query(&self, stamp: &Stamp, query: &Query) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::find_open(&mut tx, query.environment).await?;
         sqlx::query(
@@ -77,23 +80,20 @@ impl Queries for SqliteStorage {
     }
 
     async fn queries(&self, environment: EnvironmentId, slice: Slice<QueryId>) -> Result<Vec<Query>> {
-        sqlx::query(
-            "SELECT * FROM query WHERE environment_id = ?1 AND (?2 IS NULL OR id < ?2) \
-             ORDER BY id DESC LIMIT ?3",
-        )
-        .bind(environment.to_string())
-        .bind(slice.after.map(|id| id.to_string()))
-        .bind(slice.limit)
-        .fetch_all(&self.readers)
-        .await
-        .stored()?
-        .iter()
-        .map(query)
-        .collect()
+        sqlx::query(NEWEST)
+            .bind(environment.to_string())
+            .bind(upper_bound(slice.after))
+            .bind(slice.limit)
+            .fetch_all(&self.readers)
+            .await
+            .stored()?
+            .iter()
+            .map(query)
+            .collect()
     }
 
     async fn save_query(&self, stamp: &Stamp, action: Action, before: &Query, after: &Query) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::find_open(&mut tx, before.environment).await?;
         let saved = sqlx::query(
@@ -116,5 +116,17 @@ impl Queries for SqliteStorage {
         }
         append(&mut tx, stamp, change(action, after, before.record(), after.record())).await?;
         tx.commit().await.stored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[tokio::test]
+    async fn a_part_of_the_list_is_read_from_the_index() {
+        let plan = plan(NEWEST).await;
+        assert_eq!(plan, ["SEARCH query USING INDEX query_of_environment (environment_id=? AND id<?)"]);
     }
 }

@@ -5,18 +5,46 @@ use std::collections::BTreeMap;
 use domain::{
     Date, EnvironmentId, Period, Point, QueryId, QueryStatistics, Scores, Series, from_millis, utc_date,
 };
+use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use storage::Result;
 
-use crate::responses::{MACHINE, RESPONDENT};
+use crate::responses::{EVERY_RESPONSE, MACHINE, NO_QUERY, RESPONDENT};
 use crate::row::{Columns, Stored, corrupt};
 
-/// What `series = COALESCE(?, series)` is given: NULL for every series.
-fn series_name(series: Series) -> Option<String> {
+/// What each day of the period counted. As the other statements here, a search in the key: its cost is the days asked for,
+/// however long the environment's history.
+const DAILY_SCORES: &str = "SELECT day, score_1, score_2, score_3, score_4, score_5 FROM response_day \
+     WHERE environment_id = ? AND series = ? AND day BETWEEN ? AND ?";
+
+/// What the period counted.
+const COMBINED_SCORES: &str = "SELECT SUM(score_1) AS score_1, SUM(score_2) AS score_2, SUM(score_3) AS score_3, \
+     SUM(score_4) AS score_4, SUM(score_5) AS score_5 FROM response_day \
+     WHERE environment_id = ? AND series = ? AND day BETWEEN ? AND ?";
+
+/// What all days counted.
+const ALL_SCORES: &str = "SELECT SUM(score_1) AS score_1, SUM(score_2) AS score_2, SUM(score_3) AS score_3, \
+     SUM(score_4) AS score_4, SUM(score_5) AS score_5, MIN(first_at) AS first_at, MAX(last_at) AS last_at \
+     FROM response_day WHERE environment_id = ? AND series = ?";
+
+/// How many people of a kind answered on each day of the period.
+const DAILY_PERSONS: &str = "SELECT day, COUNT(*) AS persons FROM response_day_person \
+     WHERE environment_id = ? AND series = ? AND kind = ? AND day BETWEEN ? AND ? GROUP BY day";
+
+/// How many people of a kind answered in the period.
+const COMBINED_PERSONS: &str = "SELECT COUNT(DISTINCT person) FROM response_day_person \
+     WHERE environment_id = ? AND series = ? AND kind = ? AND day BETWEEN ? AND ?";
+
+/// How many people of a kind ever answered.
+const ALL_PERSONS: &str = "SELECT COUNT(DISTINCT person) FROM response_day_person \
+     WHERE environment_id = ? AND series = ? AND kind = ?";
+
+/// The series as the tables of days name it.
+fn series_name(series: Series) -> String {
     match series {
-        Series::Overview => None,
-        Series::Spontaneous => Some(String::new()),
-        Series::Query(query) => Some(query.to_string()),
+        Series::Overview => EVERY_RESPONSE.to_owned(),
+        Series::Spontaneous => NO_QUERY.to_owned(),
+        Series::Query(query) => query.to_string(),
     }
 }
 
@@ -41,14 +69,26 @@ fn scores(row: &SqliteRow) -> Result<Scores> {
     ]))
 }
 
-fn set_persons(point: &mut Point, row: &SqliteRow) -> Result<()> {
-    let persons = row.value::<i64>("persons")?.unsigned_abs();
-    match row.value::<i64>("kind")? {
-        RESPONDENT => point.respondents = persons,
-        MACHINE => point.machines = persons,
-        _ => return Err(corrupt("kind")),
-    }
-    Ok(())
+/// How many people of one kind answered, by day.
+async fn daily_persons(
+    tx: &mut SqliteConnection,
+    environment: EnvironmentId,
+    series: &str,
+    kind: i64,
+    period: Period,
+) -> Result<BTreeMap<i64, u64>> {
+    sqlx::query(DAILY_PERSONS)
+        .bind(environment.to_string())
+        .bind(series)
+        .bind(kind)
+        .bind(day_number(period.from()))
+        .bind(day_number(period.to()))
+        .fetch_all(tx)
+        .await
+        .stored()?
+        .iter()
+        .map(|row| Ok((row.value("day")?, row.value::<i64>("persons")?.unsigned_abs())))
+        .collect()
 }
 
 pub(crate) async fn daily_points(
@@ -58,41 +98,48 @@ pub(crate) async fn daily_points(
     period: Period,
 ) -> Result<Vec<Point>> {
     let mut tx = readers.begin().await.stored()?;
-    let (first, last) = (day_number(period.from()), day_number(period.to()));
-    let rows = sqlx::query(
-        "SELECT day, SUM(score_1) AS score_1, SUM(score_2) AS score_2, SUM(score_3) AS score_3, \
-         SUM(score_4) AS score_4, SUM(score_5) AS score_5 FROM response_day \
-         WHERE environment_id = ? AND series = COALESCE(?, series) AND day BETWEEN ? AND ? GROUP BY day",
-    )
-    .bind(environment.to_string())
-    .bind(series_name(series))
-    .bind(first)
-    .bind(last)
-    .fetch_all(&mut *tx)
-    .await
-    .stored()?;
-    let mut points = BTreeMap::new();
-    for row in &rows {
-        let day = row.value::<i64>("day")?;
-        points.insert(day, Point { scores: scores(row)?, ..Point::empty(day_of(day)?) });
-    }
-    let rows = sqlx::query(
-        "SELECT day, kind, COUNT(DISTINCT person) AS persons FROM response_day_person \
-         WHERE environment_id = ? AND series = COALESCE(?, series) AND day BETWEEN ? AND ? GROUP BY day, kind",
-    )
-    .bind(environment.to_string())
-    .bind(series_name(series))
-    .bind(first)
-    .bind(last)
-    .fetch_all(&mut *tx)
-    .await
-    .stored()?;
-    for row in &rows {
-        if let Some(point) = points.get_mut(&row.value::<i64>("day")?) {
-            set_persons(point, row)?;
-        }
-    }
-    Ok(points.into_values().collect())
+    let series = series_name(series);
+    let rows = sqlx::query(DAILY_SCORES)
+        .bind(environment.to_string())
+        .bind(&series)
+        .bind(day_number(period.from()))
+        .bind(day_number(period.to()))
+        .fetch_all(&mut *tx)
+        .await
+        .stored()?;
+    let respondents = daily_persons(&mut tx, environment, &series, RESPONDENT, period).await?;
+    let machines = daily_persons(&mut tx, environment, &series, MACHINE, period).await?;
+    let on = |persons: &BTreeMap<i64, u64>, day: i64| persons.get(&day).copied().unwrap_or(0);
+    rows.iter()
+        .map(|row| {
+            let day = row.value::<i64>("day")?;
+            Ok(Point {
+                period: day_of(day)?,
+                scores: scores(row)?,
+                respondents: on(&respondents, day),
+                machines: on(&machines, day),
+            })
+        })
+        .collect()
+}
+
+async fn combined_persons(
+    tx: &mut SqliteConnection,
+    environment: EnvironmentId,
+    series: &str,
+    kind: i64,
+    period: Period,
+) -> Result<u64> {
+    sqlx::query_scalar::<_, i64>(COMBINED_PERSONS)
+        .bind(environment.to_string())
+        .bind(series)
+        .bind(kind)
+        .bind(day_number(period.from()))
+        .bind(day_number(period.to()))
+        .fetch_one(tx)
+        .await
+        .stored()
+        .map(i64::unsigned_abs)
 }
 
 pub(crate) async fn combined_point(
@@ -102,35 +149,37 @@ pub(crate) async fn combined_point(
     period: Period,
 ) -> Result<Point> {
     let mut tx = readers.begin().await.stored()?;
-    let (first, last) = (day_number(period.from()), day_number(period.to()));
-    let row = sqlx::query(
-        "SELECT SUM(score_1) AS score_1, SUM(score_2) AS score_2, SUM(score_3) AS score_3, \
-         SUM(score_4) AS score_4, SUM(score_5) AS score_5 FROM response_day \
-         WHERE environment_id = ? AND series = COALESCE(?, series) AND day BETWEEN ? AND ?",
-    )
-    .bind(environment.to_string())
-    .bind(series_name(series))
-    .bind(first)
-    .bind(last)
-    .fetch_one(&mut *tx)
-    .await
-    .stored()?;
-    let mut point = Point { scores: scores(&row)?, ..Point::empty(period) };
-    let rows = sqlx::query(
-        "SELECT kind, COUNT(DISTINCT person) AS persons FROM response_day_person \
-         WHERE environment_id = ? AND series = COALESCE(?, series) AND day BETWEEN ? AND ? GROUP BY kind",
-    )
-    .bind(environment.to_string())
-    .bind(series_name(series))
-    .bind(first)
-    .bind(last)
-    .fetch_all(&mut *tx)
-    .await
-    .stored()?;
-    for row in &rows {
-        set_persons(&mut point, row)?;
-    }
-    Ok(point)
+    let series = series_name(series);
+    let row = sqlx::query(COMBINED_SCORES)
+        .bind(environment.to_string())
+        .bind(&series)
+        .bind(day_number(period.from()))
+        .bind(day_number(period.to()))
+        .fetch_one(&mut *tx)
+        .await
+        .stored()?;
+    Ok(Point {
+        period,
+        scores: scores(&row)?,
+        respondents: combined_persons(&mut tx, environment, &series, RESPONDENT, period).await?,
+        machines: combined_persons(&mut tx, environment, &series, MACHINE, period).await?,
+    })
+}
+
+async fn all_persons(
+    tx: &mut SqliteConnection,
+    environment: EnvironmentId,
+    series: &str,
+    kind: i64,
+) -> Result<u64> {
+    sqlx::query_scalar::<_, i64>(ALL_PERSONS)
+        .bind(environment.to_string())
+        .bind(series)
+        .bind(kind)
+        .fetch_one(tx)
+        .await
+        .stored()
+        .map(i64::unsigned_abs)
 }
 
 pub(crate) async fn query_statistics(
@@ -139,34 +188,43 @@ pub(crate) async fn query_statistics(
     query: QueryId,
 ) -> Result<QueryStatistics> {
     let mut tx = readers.begin().await.stored()?;
-    let row = sqlx::query(
-        "SELECT SUM(score_1) AS score_1, SUM(score_2) AS score_2, SUM(score_3) AS score_3, \
-         SUM(score_4) AS score_4, SUM(score_5) AS score_5, MIN(first_at) AS first_at, MAX(last_at) AS last_at \
-         FROM response_day WHERE environment_id = ? AND series = ?",
-    )
-    .bind(environment.to_string())
-    .bind(query.to_string())
-    .fetch_one(&mut *tx)
-    .await
-    .stored()?;
-    let persons = async |tx: &mut sqlx::SqliteConnection, kind: i64| -> Result<u64> {
-        sqlx::query_scalar::<_, i64>(
-            "SELECT COUNT(DISTINCT person) FROM response_day_person \
-             WHERE environment_id = ? AND kind = ? AND series = ?",
-        )
+    let series = series_name(Series::Query(query));
+    let row = sqlx::query(ALL_SCORES)
         .bind(environment.to_string())
-        .bind(kind)
-        .bind(query.to_string())
-        .fetch_one(tx)
+        .bind(&series)
+        .fetch_one(&mut *tx)
         .await
-        .stored()
-        .map(i64::unsigned_abs)
-    };
+        .stored()?;
     Ok(QueryStatistics {
         scores: scores(&row)?,
-        respondents: persons(&mut tx, RESPONDENT).await?,
-        machines: persons(&mut tx, MACHINE).await?,
+        respondents: all_persons(&mut tx, environment, &series, RESPONDENT).await?,
+        machines: all_persons(&mut tx, environment, &series, MACHINE).await?,
         first_response_at: row.instant_or_null("first_at")?,
         last_response_at: row.instant_or_null("last_at")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[tokio::test]
+    async fn each_statement_searches_the_key() {
+        let days = "USING PRIMARY KEY (environment_id=? AND series=? AND day>? AND day<?)";
+        let persons = "USING PRIMARY KEY (environment_id=? AND series=? AND kind=? AND day>? AND day<?)";
+        for (statement, expected) in [
+            (DAILY_SCORES, days),
+            (COMBINED_SCORES, days),
+            (DAILY_PERSONS, persons),
+            (COMBINED_PERSONS, persons),
+            (ALL_SCORES, "USING PRIMARY KEY (environment_id=? AND series=?)"),
+            (ALL_PERSONS, "USING PRIMARY KEY (environment_id=? AND series=? AND kind=?)"),
+        ] {
+            let plan = plan(statement).await;
+            let reads: Vec<_> = plan.iter().filter(|line| line.contains("response_day")).collect();
+            let [only] = &reads[..] else { panic!("{statement}: {plan:?}") };
+            assert!(only.starts_with("SEARCH") && only.ends_with(expected), "{statement}: {plan:?}");
+        }
+    }
 }

@@ -14,6 +14,10 @@ const MILLIS_A_DAY: i64 = 86_400_000;
 pub(crate) const RESPONDENT: i64 = 1;
 pub(crate) const MACHINE: i64 = 2;
 
+/// Series as the tables of days name them, beside the queries by their identifiers.
+pub(crate) const EVERY_RESPONSE: &str = "*";
+pub(crate) const NO_QUERY: &str = "";
+
 /// What a batch adds to one day of one series.
 #[derive(Clone, Copy)]
 struct DayDelta {
@@ -101,7 +105,8 @@ async fn not_open(
     Ok(refused)
 }
 
-/// Adds what was stored to the days that reports read.
+/// Adds what was stored to the days that reports read: to the response's own series and to the overview's, so that
+/// neither report reads the other's rows.
 async fn roll_up(
     tx: &mut SqliteConnection,
     environment: EnvironmentId,
@@ -109,31 +114,33 @@ async fn roll_up(
 ) -> Result<()> {
     let mut days: BTreeMap<(String, i64), DayDelta> = BTreeMap::new();
     for response in stored {
-        let series = response.query.map(|query| query.to_string()).unwrap_or_default();
+        let own = response.query.map_or_else(|| NO_QUERY.to_owned(), |query| query.to_string());
         let at = response.at.as_millisecond();
         let day = at.div_euclid(MILLIS_A_DAY);
-        for (kind, person) in [(RESPONDENT, response.respondent), (MACHINE, response.machine)] {
-            let Some(person) = person else { continue };
-            sqlx::query(
-                "INSERT OR IGNORE INTO response_day_person (environment_id, kind, day, series, person) \
-                 VALUES (?, ?, ?, ?, ?)",
-            )
-            .bind(environment.to_string())
-            .bind(kind)
-            .bind(day)
-            .bind(&series)
-            .bind(person.0.to_vec())
-            .execute(&mut *tx)
-            .await
-            .stored()?;
+        for series in [own, EVERY_RESPONSE.to_owned()] {
+            for (kind, person) in [(RESPONDENT, response.respondent), (MACHINE, response.machine)] {
+                let Some(person) = person else { continue };
+                sqlx::query(
+                    "INSERT OR IGNORE INTO response_day_person (environment_id, series, kind, day, person) \
+                     VALUES (?, ?, ?, ?, ?)",
+                )
+                .bind(environment.to_string())
+                .bind(&series)
+                .bind(kind)
+                .bind(day)
+                .bind(person.0.to_vec())
+                .execute(&mut *tx)
+                .await
+                .stored()?;
+            }
+            let delta =
+                days.entry((series, day)).or_insert(DayDelta { scores: [0; 5], first_at: at, last_at: at });
+            if let Some(count) = delta.scores.get_mut(usize::from(response.score).wrapping_sub(1)) {
+                *count += 1;
+            }
+            delta.first_at = delta.first_at.min(at);
+            delta.last_at = delta.last_at.max(at);
         }
-        let delta =
-            days.entry((series, day)).or_insert(DayDelta { scores: [0; 5], first_at: at, last_at: at });
-        if let Some(count) = delta.scores.get_mut(usize::from(response.score).wrapping_sub(1)) {
-            *count += 1;
-        }
-        delta.first_at = delta.first_at.min(at);
-        delta.last_at = delta.last_at.max(at);
     }
     for ((series, day), delta) in days {
         let [one, two, three, four, five] = delta.scores;
@@ -166,7 +173,7 @@ async fn roll_up(
 #[async_trait]
 impl Responses for SqliteStorage {
     async fn add_responses(&self, environment: EnvironmentId, responses: &[NewResponse]) -> Result<Accepted> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         environments::find_open(&mut tx, environment).await?;
         let refused = not_open(&mut tx, environment, responses).await?;

@@ -32,6 +32,18 @@ pub(crate) async fn held(tx: &mut SqliteConnection, user: UserId, on: Owner) -> 
         .transpose()
 }
 
+/// Every role that the user holds.
+pub(crate) async fn all_of(tx: &mut SqliteConnection, user: UserId) -> Result<Vec<Grant>> {
+    sqlx::query("SELECT owner_id, role FROM role WHERE user_id = ? ORDER BY owner_id")
+        .bind(user.to_string())
+        .fetch_all(tx)
+        .await
+        .stored()?
+        .iter()
+        .map(|row| Ok(Grant { on: row.parsed("owner_id")?, role: row.parsed("role")? }))
+        .collect()
+}
+
 /// Refuses if nobody but `user` administers the account.
 async fn require_another_administrator(tx: &mut SqliteConnection, user: UserId, on: Owner) -> Result<()> {
     if let Owner::Environment(_) = on {
@@ -48,7 +60,13 @@ async fn require_another_administrator(tx: &mut SqliteConnection, user: UserId, 
     if another { Ok(()) } else { Err(StorageError::LastAdministrator) }
 }
 
-fn change(action: Action, user: UserId, on: Owner, before: Option<Role>, after: Option<Role>) -> Change {
+pub(crate) fn change(
+    action: Action,
+    user: UserId,
+    on: Owner,
+    before: Option<Role>,
+    after: Option<Role>,
+) -> Change {
     let record = |role: Option<Role>| role.map_or(Value::Null, |role| Grant { on, role }.record());
     Change {
         action,
@@ -62,7 +80,7 @@ fn change(action: Action, user: UserId, on: Owner, before: Option<Role>, after: 
 #[async_trait]
 impl Roles for SqliteStorage {
     async fn grant_role(&self, stamp: &Stamp, user: UserId, grant: Grant) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         users::find(&mut tx, user).await?;
         environments::require_open(&mut tx, grant.on).await?;
@@ -76,7 +94,7 @@ impl Roles for SqliteStorage {
     }
 
     async fn revoke_role(&self, stamp: &Stamp, user: UserId, on: Owner) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let before = held(&mut tx, user, on).await?.ok_or(StorageError::NotFound)?;
         if before == Role::Administrator {

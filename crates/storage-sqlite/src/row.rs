@@ -72,6 +72,12 @@ impl Columns for SqliteRow {
     }
 }
 
+/// Below what a list that runs from the newest to the oldest goes on: the identifier that the part before ended with, or
+/// what sorts after every identifier. A bound that may be NULL would be none to an index.
+pub(crate) fn upper_bound(after: Option<impl ToString>) -> String {
+    after.map_or_else(|| "~".to_owned(), |id| id.to_string())
+}
+
 /// The complaint that a column holds what it can't.
 pub(crate) fn corrupt(column: &str) -> StorageError {
     StorageError::Corrupt(format!("unexpected value in column {column}"))

@@ -32,7 +32,7 @@ async fn all(connection: &mut SqliteConnection) -> Result<Vec<SigningKey>> {
 #[async_trait]
 impl ServerKeys for SqliteStorage {
     async fn signing_keys_or(&self, stamp: &Stamp, first: &SigningKey) -> Result<Vec<SigningKey>> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let known = all(&mut tx).await?;
         if !known.is_empty() {
@@ -67,7 +67,7 @@ impl ServerKeys for SqliteStorage {
     }
 
     async fn sealed_or(&self, name: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         sqlx::query("INSERT OR IGNORE INTO sealed (name, value) VALUES (?, ?)")
             .bind(name)

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use domain::{Timestamp, User};
-use storage::{Result, Session, Sessions, TokenHash};
+use domain::{PasswordHash, Timestamp, User};
+use storage::{Result, Session, Sessions, StorageError, TokenHash};
 
 use crate::SqliteStorage;
 use crate::row::{Columns, Stored};
@@ -8,17 +8,21 @@ use crate::users::user;
 
 #[async_trait]
 impl Sessions for SqliteStorage {
-    async fn create_session(&self, session: &Session) -> Result<()> {
-        let mut writer = self.write().await;
-        sqlx::query("INSERT INTO session (token, user_id, created_at, expires_at) VALUES (?, ?, ?, ?)")
-            .bind(session.token.as_slice())
-            .bind(session.user.to_string())
-            .bind(session.created_at.as_millisecond())
-            .bind(session.expires_at.as_millisecond())
-            .execute(&mut *writer)
-            .await
-            .stored()?;
-        Ok(())
+    async fn create_session(&self, session: &Session, verified: &PasswordHash) -> Result<()> {
+        let mut writer = self.write().await?;
+        let stored = sqlx::query(
+            "INSERT INTO session (token, user_id, created_at, expires_at) \
+             SELECT ?, id, ?, ? FROM user WHERE id = ? AND password_hash = ?",
+        )
+        .bind(session.token.as_slice())
+        .bind(session.created_at.as_millisecond())
+        .bind(session.expires_at.as_millisecond())
+        .bind(session.user.to_string())
+        .bind(verified.as_phc())
+        .execute(&mut *writer)
+        .await
+        .stored()?;
+        if stored.rows_affected() == 0 { Err(StorageError::NotFound) } else { Ok(()) }
     }
 
     async fn session(&self, token: &TokenHash, now: Timestamp) -> Result<(Session, User)> {
@@ -42,7 +46,7 @@ impl Sessions for SqliteStorage {
     }
 
     async fn delete_session(&self, token: &TokenHash) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         sqlx::query("DELETE FROM session WHERE token = ?")
             .bind(token.as_slice())
             .execute(&mut *writer)

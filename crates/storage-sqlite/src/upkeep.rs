@@ -1,11 +1,33 @@
+use std::io;
 use std::path::Path;
 
 use async_trait::async_trait;
 use domain::Timestamp;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 use storage::{Result, StorageError, Upkeep};
 
 use crate::row::Stored;
-use crate::{SqliteStorage, begin};
+use crate::{SqliteStorage, begin, files};
+
+/// Makes an empty file, which SQLite fills as it is; `Exists`.
+async fn make_private(file: &Path) -> Result<()> {
+    let file = file.to_owned();
+    let made = tokio::task::spawn_blocking(move || files::private().create_new(true).open(file).map(drop));
+    match made.await.map_err(io::Error::from).flatten() {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(StorageError::Exists),
+        Err(error) => Err(StorageError::Unavailable(error.into())),
+    }
+}
+
+/// Copies through a connection of its own: a pooled one may only read, and the copy counts as written.
+async fn copy(options: &SqliteConnectOptions, to: &str) -> Result<()> {
+    let mut connection = SqliteConnection::connect_with(options).await.stored()?;
+    let copied = sqlx::query("VACUUM INTO ?").bind(to).execute(&mut connection).await.stored();
+    connection.close().await.stored()?;
+    copied.map(|_| ())
+}
 
 #[async_trait]
 impl Upkeep for SqliteStorage {
@@ -15,7 +37,7 @@ impl Upkeep for SqliteStorage {
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         for statement in
             ["DELETE FROM session WHERE expires_at <= ?", "DELETE FROM invitation WHERE expires_at <= ?"]
@@ -29,15 +51,13 @@ impl Upkeep for SqliteStorage {
         let name = to.to_str().ok_or_else(|| {
             StorageError::Unavailable(format!("the file name {} is not UTF-8", to.display()).into())
         })?;
-        if to.exists() {
-            return Err(StorageError::Exists);
+        make_private(to).await?;
+        let done = copy(&self.options, name).await;
+        if done.is_err() {
+            // What is there is no backup, and would be in the way of the next.
+            let _ = std::fs::remove_file(to);
         }
-        let mut reader = self.readers.acquire().await.stored()?;
-        // The copy is another database, but query_only refuses to write that, too.
-        sqlx::query("PRAGMA query_only = 0").execute(&mut *reader).await.stored()?;
-        let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&mut *reader).await.stored();
-        sqlx::query("PRAGMA query_only = 1").execute(&mut *reader).await.stored()?;
-        copied.map(|_| ())
+        done
     }
 
     async fn check(&self) -> Result<Vec<String>> {
@@ -54,7 +74,10 @@ impl Upkeep for SqliteStorage {
 
     async fn close(&self) {
         self.readers.close().await;
-        // Folds the write-ahead log into the file; without it the next start does.
-        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *self.write().await).await;
+        // Whoever closes the last connection folds the write-ahead log into the file. To do it any earlier would hold
+        // up the other processes' writers, and wait for their readers.
+        if let Ok(Some(writer)) = self.writer().await.map(|mut writer| writer.take()) {
+            let _ = writer.close().await;
+        }
     }
 }

@@ -7,7 +7,7 @@ use storage::{Record, Result, Slice, StorageError, Users};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text};
-use crate::{SqliteStorage, begin};
+use crate::{SqliteStorage, begin, invitations, roles};
 
 pub(crate) fn user(row: &SqliteRow) -> Result<User> {
     Ok(User {
@@ -49,7 +49,7 @@ fn change(action: Action, user: &User, before: Value, after: Value) -> Change {
 #[async_trait]
 impl Users for SqliteStorage {
     async fn create_user(&self, stamp: &Stamp, user: &User, password: &PasswordHash) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         insert(&mut tx, user, password).await?;
         append(&mut tx, stamp, change(Action::UserCreated, user, Value::Null, user.record())).await?;
@@ -69,6 +69,13 @@ impl Users for SqliteStorage {
         Ok((user(&row)?, PasswordHash::from_phc(row.value("password_hash")?)))
     }
 
+    async fn email_is_known(&self, email: &Email) -> Result<bool> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM user WHERE email = ?)")
+            .bind(email.as_str())
+            .fetch_one(&self.readers)
+            .await
+            .stored()
+    }
     async fn users(&self, slice: Slice<UserId>) -> Result<Vec<User>> {
         sqlx::query("SELECT * FROM user WHERE id > ? ORDER BY id LIMIT ?")
             .bind(slice.after.map(|id| id.to_string()).unwrap_or_default())
@@ -82,7 +89,7 @@ impl Users for SqliteStorage {
     }
 
     async fn set_password(&self, stamp: &Stamp, id: UserId, password: &PasswordHash) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let user = find(&mut tx, id).await?;
         sqlx::query("UPDATE user SET password_hash = ? WHERE id = ?")
@@ -102,7 +109,7 @@ impl Users for SqliteStorage {
     }
 
     async fn remove_user(&self, stamp: &Stamp, id: UserId) -> Result<()> {
-        let mut writer = self.write().await;
+        let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let user = find(&mut tx, id).await?;
         let alone: bool = sqlx::query_scalar(
@@ -118,8 +125,17 @@ impl Users for SqliteStorage {
         if alone {
             return Err(StorageError::LastAdministrator);
         }
+        let grants = roles::all_of(&mut tx, id).await?;
+        let mut changes = invitations::revoke_all_to(&mut tx, &user.email).await?;
         sqlx::query("DELETE FROM user WHERE id = ?").bind(id.to_string()).execute(&mut *tx).await.stored()?;
         append(&mut tx, stamp, change(Action::UserRemoved, &user, user.record(), Value::Null)).await?;
+        // Each account and environment finds in its own log what the removal did there.
+        changes.extend(
+            grants.iter().map(|held| roles::change(Action::RoleRevoked, id, held.on, Some(held.role), None)),
+        );
+        for (n, change) in (1..).zip(changes) {
+            append(&mut tx, &stamp.further(n), change).await?;
+        }
         tx.commit().await.stored()
     }
 }

@@ -17,6 +17,7 @@ storage::conformance_tests!(fresh);
 mod files {
     use super::*;
     use storage::StorageError;
+    use storage::conformance::Fixture;
 
     #[tokio::test]
     async fn a_store_of_a_newer_version_is_refused() {
@@ -53,6 +54,77 @@ mod files {
         for task in tasks {
             task.await.unwrap().unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_nobody_elses_reader_and_the_last_leaves_one_file() {
+        let (store, folder) = fresh().await;
+        let path = folder.path().join(FILE_NAME);
+        let f = Fixture::new(store.clone());
+        f.account().await;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
+        sqlx::query("BEGIN").execute(&mut other).await.unwrap();
+        sqlx::query("SELECT * FROM account").fetch_all(&mut other).await.unwrap();
+        // Something that can't be folded in while the other reads from before it.
+        let account = f.account().await;
+
+        let closing = tokio::time::timeout(std::time::Duration::from_secs(3), store.close()).await;
+        assert!(closing.is_ok(), "closing must not wait for another process's reader");
+        assert!(matches!(store.ping().await, Err(StorageError::Unavailable(_))));
+        let late = f.unsaved_account();
+        let late = store.create_account(&f.stamp(), &late).await;
+        assert!(matches!(late, Err(StorageError::Unavailable(_))), "{late:?}");
+
+        sqlx::Connection::close(other).await.unwrap();
+        let names: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!names.iter().any(|name| name.to_string_lossy().ends_with("-wal")), "{names:?}");
+        let again = SqliteStorage::open(&path).await.unwrap();
+        assert_eq!(storage::Accounts::account(&again, account.id).await.unwrap(), account);
+    }
+
+    #[cfg(unix)]
+    #[allow(clippy::unwrap_used, reason = "a folder that can't be read fails the test")]
+    fn modes(folder: &std::path::Path) -> Vec<(String, u32)> {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |entry: std::fs::DirEntry| {
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            (entry.file_name().into_string().unwrap(), mode)
+        };
+        std::fs::read_dir(folder).unwrap().map(|entry| mode(entry.unwrap())).collect()
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn every_file_is_private_in_whatever_folder() {
+        let (store, folder) = fresh().await;
+        Fixture::new(store.clone()).account().await;
+        let modes = modes(folder.path());
+        assert_eq!(modes.len(), 4, "the database, its log, its shared memory and the lock: {modes:?}");
+        assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_backup_is_private_and_no_hindrance() {
+        let (store, folder) = fresh().await;
+        let f = Fixture::new(store.clone());
+        let account = f.account().await;
+        let to = tempfile::tempdir().unwrap();
+        store.backup(&to.path().join("backup.db")).await.unwrap();
+        assert_eq!(modes(to.path()), [("backup.db".to_owned(), 0o600)]);
+        let copy = SqliteStorage::open(&to.path().join("backup.db")).await.unwrap();
+        assert_eq!(storage::Accounts::account(&copy, account.id).await.unwrap(), account);
+
+        // A copy that fails leaves no file that is none.
+        let broken = folder.path().join("broken");
+        std::fs::create_dir(&broken).unwrap();
+        let store = SqliteStorage::open(&broken.join(FILE_NAME)).await.unwrap();
+        std::fs::remove_file(broken.join(FILE_NAME)).unwrap();
+        let lost = storage::Upkeep::backup(&store, &to.path().join("lost.db")).await;
+        assert!(matches!(lost, Err(StorageError::Unavailable(_))), "{lost:?}");
+        assert!(!to.path().join("lost.db").exists());
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::{Account, AccountId, Email, Name, PasswordHash, Stamp, User};
+use domain::{Account, AccountId, Name, PasswordHash, Stamp, User};
 
 use crate::{Result, Slice, TokenHash};
 
@@ -39,7 +39,4 @@ pub trait Accounts: Send + Sync {
         user: &User,
         password: &PasswordHash,
     ) -> Result<()>;
-
-    /// Whether any user has this address. For deciding what a form asks, never shown to strangers.
-    async fn email_is_known(&self, email: &Email) -> Result<bool>;
 }

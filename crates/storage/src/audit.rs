@@ -1,13 +1,28 @@
 use async_trait::async_trait;
-use domain::{AuditEvent, Owner};
+use domain::{AuditEvent, ObjectRef, Owner};
 
 use crate::Result;
+
+/// One entry of the change feed: what a line of the log says to whoever remembers things.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The line's place in the order of commits.
+    pub sequence: i64,
+    /// What was touched.
+    pub object: ObjectRef,
+    /// The account or environment in whose log it stands; none for what belongs to the installation.
+    pub owner: Option<Owner>,
+}
 
 /// The log of administrative changes, which is also the change feed.
 #[async_trait]
 pub trait Audit: Send + Sync {
     /// The log of an account or environment, the newest first: what comes before `before`, at most `limit` of it.
     async fn audit_events(&self, owner: Owner, before: Option<i64>, limit: u32) -> Result<Vec<AuditEvent>>;
+
+    /// The change feed in the order of commits: what comes after `after`, at most `limit` of it. Cheap enough to be asked
+    /// several times a second.
+    async fn changes_after(&self, after: i64, limit: u32) -> Result<Vec<Change>>;
 
     /// The whole log in the order of commits: what comes after `after`, at most `limit` of it.
     async fn events_after(&self, after: i64, limit: u32) -> Result<Vec<AuditEvent>>;

@@ -1,7 +1,7 @@
 //! What Feedback asks of a store.
 //!
 //! [`Storage`] is a list of verbs, one trait per noun. Each verb is atomic: it happens whole, or not at all, also
-//! when the process is killed in the middle. Each administrative verb takes a [`domain::Stamp`] and writes its line
+//! when the process is killed in the middle, unless it says otherwise. Each administrative verb takes a [`domain::Stamp`] and writes its line
 //! of the audit log, which is also the change feed, in the same transaction.
 //!
 //! Every backend passes the suite in `conformance`.
@@ -33,7 +33,7 @@ mod users;
 pub mod conformance;
 
 pub use accounts::Accounts;
-pub use audit::Audit;
+pub use audit::{Audit, Change};
 pub use environments::Environments;
 pub use error::{Result, StorageError};
 pub use invitations::{Invitation, Invitations, NewPerson};

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::{Timestamp, User, UserId};
+use domain::{PasswordHash, Timestamp, User, UserId};
 
 use crate::{Result, TokenHash};
 
@@ -19,8 +19,9 @@ pub struct Session {
 /// Sessions.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Stores a session; `NotFound` if the user is gone.
-    async fn create_session(&self, session: &Session) -> Result<()>;
+    /// Stores a session for whoever's password was `verified`; `NotFound` if the user is gone or has another password
+    /// by now, so that no session outlives the change that ended the others.
+    async fn create_session(&self, session: &Session, verified: &PasswordHash) -> Result<()>;
 
     /// The session with this token that has not run out at `now`, and its user; `NotFound`.
     async fn session(&self, token: &TokenHash, now: Timestamp) -> Result<(Session, User)>;

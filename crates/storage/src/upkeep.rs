@@ -20,6 +20,6 @@ pub trait Upkeep: Send + Sync {
     /// Verifies the store itself; every fault found, in words.
     async fn check(&self) -> Result<Vec<String>>;
 
-    /// Writes out what is pending and lets go of the store.
+    /// Lets go of the store, without holding up whoever else has it open; every later verb is `Unavailable`.
     async fn close(&self);
 }

@@ -15,12 +15,17 @@ pub trait Users: Send + Sync {
     /// The user with this address, and the hash of the password; `NotFound`.
     async fn user_by_email(&self, email: &Email) -> Result<(User, PasswordHash)>;
 
+    /// Whether any user has this address. For deciding what a form asks, never shown to strangers.
+    async fn email_is_known(&self, email: &Email) -> Result<bool>;
+
     /// Users, the oldest first.
     async fn users(&self, slice: Slice<UserId>) -> Result<Vec<User>>;
 
     /// Sets another password and ends every session of the user. `NotFound`.
     async fn set_password(&self, stamp: &Stamp, id: UserId, password: &PasswordHash) -> Result<()>;
 
-    /// Removes the user with every role and session. `NotFound`; `LastAdministrator` of an open account.
+    /// Removes the user with every role and session, and every invitation to the address; each role and invitation
+    /// leaves a line in the log of the account or environment that it was for. `NotFound`; `LastAdministrator` of an
+    /// open account.
     async fn remove_user(&self, stamp: &Stamp, id: UserId) -> Result<()>;
 }

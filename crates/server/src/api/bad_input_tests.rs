@@ -26,7 +26,7 @@ async fn with_headers(test: &TestApp, path: &str, headers: &[&str]) -> Answer {
 #[tokio::test]
 async fn without_a_token_there_is_a_challenge_without_an_error() {
     let (test, ..) = environment_and_token().await;
-    let metadata = format!("Bearer resource_metadata=\"{ISSUER}/.well-known/oauth-protected-resource\"");
+    let metadata = format!("Bearer resource_metadata=\"{ISSUER}/.well-known/oauth-protected-resource/v1\"");
     for headers in [&[][..], &["Basic a2V5OnNlY3JldA=="], &["bearerish x"]] {
         let answer = with_headers(&test, "/v1/access", headers).await;
         assert_eq!(answer.problem(401), "token_required");
@@ -45,7 +45,7 @@ async fn a_bad_token_is_invalid() {
         assert_eq!(
             answer.header("www-authenticate"),
             format!(
-                "Bearer resource_metadata=\"{ISSUER}/.well-known/oauth-protected-resource\", error=\"invalid_token\""
+                "Bearer resource_metadata=\"{ISSUER}/.well-known/oauth-protected-resource/v1\", error=\"invalid_token\""
             )
         );
     }

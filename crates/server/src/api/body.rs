@@ -4,10 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use domain::{Timestamp, truncated_to_millis};
-use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
@@ -18,10 +18,6 @@ use crate::app::App;
 
 /// The longest body, in bytes, where nothing else is said.
 pub(crate) const LONGEST: usize = 64 * 1024;
-
-/// How much of a body that is too long is read and thrown away, in bytes, so that the client gets to hear why. One
-/// that goes on sends into a closed connection.
-const LONGEST_REFUSED: usize = 32 * 1024 * 1024;
 
 /// A JSON body of at most `MOST` bytes.
 pub(crate) struct Body<T, const MOST: usize = LONGEST>(pub(crate) T);
@@ -66,22 +62,9 @@ fn says_json(request: &Request) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-async fn bytes(request: Request, most: usize) -> Result<Vec<u8>, ApiError> {
-    let mut body = request.into_body();
-    let mut read = Vec::new();
-    let mut length = 0usize;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ApiError::MalformedJson("it broke off".to_owned()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length = length.saturating_add(data.len());
-        if length > LONGEST_REFUSED {
-            break;
-        }
-        if length <= most {
-            read.extend_from_slice(&data);
-        }
-    }
-    if length > most { Err(ApiError::TooLarge) } else { Ok(read) }
+/// The body, which has been read already.
+async fn bytes(request: Request, most: usize) -> Result<Bytes, ApiError> {
+    to_bytes(request.into_body(), most).await.map_err(|_| ApiError::TooLarge)
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

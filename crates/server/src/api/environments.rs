@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
-use domain::{Environment, EnvironmentId, Name, State as OpenOrClosed, new_id};
+use domain::{Environment, EnvironmentId, Name};
 use serde::Deserialize;
 use storage::StorageError;
 use utoipa::ToSchema;
@@ -86,14 +86,7 @@ pub(super) async fn create(
 ) -> Result<impl IntoResponse, ApiError> {
     let account = token.account()?;
     let now = app.clock.now();
-    let environment = Environment {
-        id: new_id(now, &*app.entropy),
-        account,
-        name: checked_name(&new.name)?,
-        state: OpenOrClosed::Open,
-        version: 1,
-        created_at: now,
-    };
+    let environment = Environment::new(account, checked_name(&new.name)?, now, &*app.entropy);
     app.store.create_environment(&app.stamp(&token.author(), now), &environment).await?;
     let location = format!("/v1/environments/{}", environment.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Versioned::from(&environment)))

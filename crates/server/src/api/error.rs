@@ -189,7 +189,7 @@ impl ApiError {
     /// The challenge to a client that has no token, no good one, or one that does not suffice (RFC 6750 §3).
     fn challenge(&self, app: &App) -> Option<String> {
         let issuer = app.config.issuer();
-        let base = format!("Bearer resource_metadata=\"{issuer}/.well-known/oauth-protected-resource\"");
+        let base = format!("Bearer resource_metadata=\"{issuer}/.well-known/oauth-protected-resource/v1\"");
         match self {
             Self::NoToken => Some(base),
             Self::InvalidToken => Some(format!("{base}, error=\"invalid_token\"")),
@@ -307,6 +307,7 @@ impl From<KeypairError> for ApiError {
                 KeypairRefusal::ExpiryInThePast => {
                     Self::BadFields(vec![FieldError::new("expires_at", refusal)])
                 }
+                KeypairRefusal::Overlap => Self::BadFields(vec![FieldError::new("overlap_seconds", refusal)]),
                 KeypairRefusal::BeyondCaller(scopes) => Self::BeyondCaller(scopes),
                 KeypairRefusal::TooManySecrets => Self::TooManySecrets,
                 KeypairRefusal::LastSecret => Self::LastSecret,

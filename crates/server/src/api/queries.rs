@@ -7,9 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
-use domain::{Action, EnvironmentId, Name, Query, QueryId, QueryState, QuestionText, Timestamp, new_id};
+use domain::{Name, Query, QueryId, QuestionText};
 use serde::Deserialize;
-use storage::StorageError;
 use utoipa::ToSchema;
 
 use super::authorization::{EnvironmentAdmin, InEnvironment, InPath, QueriesCreate, QueriesRead, ReportRead};
@@ -18,10 +17,8 @@ use super::error::ApiError;
 use super::parameters::{NoParameters, Page, PageParameters, Parameters, page};
 use super::shapes::{ListShape, Problem, QueryShape, QueryStatisticsShape};
 use super::versions::{IfMatch, IfMatchParameter, Versioned};
-use crate::app::{App, Author};
-
-/// How often an edit without a version is decided anew when another one came first.
-const ATTEMPTS: usize = 8;
+use crate::app::App;
+use crate::queries as acts;
 
 impl From<&Query> for Versioned<QueryShape> {
     fn from(query: &Query) -> Self {
@@ -87,15 +84,7 @@ pub(super) async fn create(
         return Err(errors.into_error());
     };
     let now = app.clock.now();
-    let query = Query {
-        id: new_id(now, &*app.entropy),
-        environment: environment.id(),
-        title,
-        question,
-        state: QueryState::Open,
-        version: 1,
-        created_at: now,
-    };
+    let query = Query::new(environment.id(), title, question, now, &*app.entropy);
     app.store.create_query(&app.stamp(&environment.author(), now), &query).await?;
     let location = format!("/v1/environments/{}/queries/{}", query.environment, query.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Versioned::from(&query)))
@@ -165,8 +154,9 @@ pub(super) async fn change(
     if !errors.is_empty() {
         return Err(errors.into_error());
     }
-    let edit = |before: &Query, _| before.edited(title.clone(), question.clone());
-    save(&app, &environment.author(), environment.id(), id, expected, Action::QueryChanged, edit).await
+    let author = environment.author();
+    let changed = acts::edit(&app, &author, environment.id(), id, expected, title, question).await?;
+    Ok(Versioned::from(&changed))
 }
 
 /// Close a query
@@ -194,8 +184,8 @@ pub(super) async fn close(
     IfMatch(expected): IfMatch,
     _: OptionalBody<Nothing>,
 ) -> Result<Versioned<QueryShape>, ApiError> {
-    let edit = |before: &Query, now| before.closed(now);
-    save(&app, &environment.author(), environment.id(), id, expected, Action::QueryClosed, edit).await
+    let closed = acts::close(&app, &environment.author(), environment.id(), id, expected).await?;
+    Ok(Versioned::from(&closed))
 }
 
 /// Show a query's statistics
@@ -217,37 +207,6 @@ pub(super) async fn statistics(
     let query = app.store.query(environment.id(), id).await?;
     let statistics = app.store.query_statistics(environment.id(), query.id).await?;
     Ok(Json(QueryStatisticsShape::new(query.id, &statistics)))
-}
-
-/// Loads the query, decides by `edit`, saves; nothing is written if nothing changes.
-async fn save(
-    app: &App,
-    author: &Author,
-    environment: EnvironmentId,
-    id: QueryId,
-    expected: Option<i64>,
-    action: Action,
-    edit: impl Fn(&Query, Timestamp) -> Query,
-) -> Result<Versioned<QueryShape>, ApiError> {
-    for attempt in 1.. {
-        let before = app.store.query(environment, id).await?;
-        if expected.is_some_and(|expected| expected != before.version) {
-            return Err(ApiError::Moved);
-        }
-        let now = app.clock.now();
-        let after = edit(&before, now);
-        if after == before {
-            return Ok(Versioned::from(&before));
-        }
-        match app.store.save_query(&app.stamp(author, now), action, &before, &after).await {
-            Err(StorageError::Moved) if expected.is_none() && attempt < ATTEMPTS => {}
-            saved => {
-                saved?;
-                return Ok(Versioned::from(&after));
-            }
-        }
-    }
-    Err(ApiError::Moved)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `feedback account …`
 
 use clap::Subcommand;
-use domain::{AccountId, State, new_id};
+use domain::{AccountId, State};
 use storage::Slice;
 
 use super::arguments;
@@ -73,13 +73,7 @@ impl Act {
         let stamp = app.stamp(&operator(), now);
         match self {
             Self::Create { name } => {
-                let account = domain::Account {
-                    id: new_id(now, &*app.entropy),
-                    name: arguments::name(&name)?,
-                    state: State::Open,
-                    version: 1,
-                    created_at: now,
-                };
+                let account = domain::Account::new(arguments::name(&name)?, now, &*app.entropy);
                 app.store.create_account(&stamp, &account).await.about(about(account.id))?;
                 print(json, &account)
             }

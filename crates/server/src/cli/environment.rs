@@ -1,7 +1,7 @@
 //! `feedback environment …`
 
 use clap::Subcommand;
-use domain::{AccountId, EnvironmentId, State, new_id};
+use domain::{AccountId, EnvironmentId};
 use storage::Slice;
 
 use super::failure::{About, Result};
@@ -74,14 +74,9 @@ impl Act {
         let stamp = app.stamp(&operator(), now);
         match self {
             Self::Create { account, name } => {
-                let environment = domain::Environment {
-                    id: new_id(now, &*app.entropy),
-                    account: account::id(&account)?,
-                    name: arguments::name(&name)?,
-                    state: State::Open,
-                    version: 1,
-                    created_at: now,
-                };
+                let account = account::id(&account)?;
+                let environment =
+                    domain::Environment::new(account, arguments::name(&name)?, now, &*app.entropy);
                 let made = app.store.create_environment(&stamp, &environment).await;
                 made.about(format!("account {}", environment.account))?;
                 print(json, &environment)

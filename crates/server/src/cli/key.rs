@@ -79,7 +79,7 @@ enum Act {
         key: String,
         /// When the other secrets stop, as in 7d, or 0s for at once; they stay without it
         #[arg(long, value_name = "TIME")]
-        others_expire_in: Option<String>,
+        overlap: Option<String>,
     },
     /// Delete one of a keypair's secrets, and the tokens that it obtained
     DeleteSecret {
@@ -141,11 +141,10 @@ impl Act {
                 };
                 print(app, json, &change(app, &find(app, &key).await?, &edit).await?)
             }
-            Self::Rotate { key, others_expire_in } => {
-                let others = others_expire_in.as_deref().map(arguments::duration).transpose()?;
+            Self::Rotate { key, overlap } => {
+                let overlap = overlap.as_deref().map(arguments::duration).transpose()?;
                 let Keypair { id, owner, .. } = find(app, &key).await?;
-                let at = |now: Timestamp| others.and_then(|others| now.checked_add(others).ok());
-                let rotated = keypairs::rotate(app, &operator(), owner, id, at, None, None).await;
+                let rotated = keypairs::rotate(app, &operator(), owner, id, overlap, None, None).await;
                 let (keypair, secret) = rotated.about(about(id))?;
                 print_with_secret(app, json, &keypair, &secret)
             }
@@ -174,9 +173,6 @@ impl Act {
 
 async fn switch(app: &App, json: bool, key: &str, enabled: bool) -> Result<()> {
     let before = find(app, key).await?;
-    if before.enabled == enabled {
-        return print(app, json, &before);
-    }
     let edit = KeypairEdit { enabled: Some(enabled), ..KeypairEdit::default() };
     print(app, json, &change(app, &before, &edit).await?)
 }

@@ -21,9 +21,11 @@ impl Serve {
     pub(super) async fn run(self) -> Result<()> {
         let config = Config::load(&self.flags).map_err(Failure::new)?;
         logs::start(config.log, logs::Level::Everything)?;
-        let listener = bind(config.listen).await?;
+        let listener = bind("--listen", config.listen).await?;
         let metrics = match config.metrics_listen {
-            Some(address) => Some((bind(address).await?, metrics::start().map_err(Failure::new)?)),
+            Some(address) => {
+                Some((bind("--metrics-listen", address).await?, metrics::start().map_err(Failure::new)?))
+            }
             None => None,
         };
         let config = config.bound(listener.local_addr().map_err(Failure::new)?);
@@ -53,12 +55,12 @@ impl Serve {
 }
 
 /// Takes the address, so that it is known to be free before anything else is done.
-pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+pub(super) async fn bind(flag: &str, listen: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(listen).await.map_err(|error| {
         let why = match error.kind() {
             std::io::ErrorKind::AddrInUse => "something is served there already".to_owned(),
             _ => error.to_string(),
         };
-        Failure::new(format!("can't listen on {listen}: {why}; choose another address"))
+        Failure::new(format!("can't listen on {listen}: {why}; choose another address with {flag}"))
     })
 }

@@ -3,8 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::AuditEvent;
-use storage::{Storage, StorageError};
+use storage::{Change, Storage, StorageError};
 use tokio::time::Instant;
 
 const AT_ONCE: u32 = 500;
@@ -25,10 +24,11 @@ impl Feed {
 
     /// Whether the last reading began less than `lease` ago.
     pub(super) fn is_fresh(&self, lease: Duration) -> bool {
-        self.read_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some_and(|read_at| read_at.elapsed() < lease)
+        self.last_reading().is_some_and(|began| began.elapsed() < lease)
+    }
+
+    fn last_reading(&self) -> Option<Instant> {
+        *self.read_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As if it had never been read.
@@ -40,17 +40,22 @@ impl Feed {
     pub(super) async fn read(
         &self,
         store: &dyn Storage,
-        apply: impl Fn(&AuditEvent),
+        apply: impl Fn(&Change),
     ) -> Result<(), StorageError> {
+        let asked = Instant::now();
         let mut sequence = self.sequence.lock().await;
+        // A reading that began after this one was asked for has read all that this one would.
+        if self.last_reading().is_some_and(|began| began > asked) {
+            return Ok(());
+        }
         let began = Instant::now();
         loop {
-            let events = store.events_after(*sequence, AT_ONCE).await?;
-            for event in &events {
-                apply(event);
-                *sequence = event.sequence;
+            let changes = store.changes_after(*sequence, AT_ONCE).await?;
+            for change in &changes {
+                apply(change);
+                *sequence = change.sequence;
             }
-            if events.len() < AT_ONCE as usize {
+            if changes.len() < AT_ONCE as usize {
                 break;
             }
         }

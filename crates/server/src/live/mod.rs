@@ -103,8 +103,8 @@ impl Live {
     pub(crate) async fn catch_up(&self) -> Result<(), StorageError> {
         let read = self
             .feed
-            .read(&*self.store, |event| match event.object.kind.as_str() {
-                "keypair" => self.forget(|live| match event.object.id.parse::<KeyId>() {
+            .read(&*self.store, |change| match change.object.kind.as_str() {
+                "keypair" => self.forget(|live| match change.object.id.parse::<KeyId>() {
                     Ok(id) => {
                         live.keypairs.remove(&id);
                     }

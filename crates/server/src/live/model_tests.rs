@@ -255,13 +255,13 @@ impl World {
 
     async fn rotate(&mut self, n: usize, overlap: Option<u16>) {
         let (id, owner) = (self.keys[n].id, self.keys[n].owner);
-        let others = |now: Timestamp| overlap.map(|s| now + Duration::from_secs(s.into()));
+        let overlap = overlap.map(|s| jiff::SignedDuration::from_secs(s.into()));
         let now = self.server.now();
-        let rotated = keypairs::rotate(&self.server.app, &self.author, owner, id, others, None, None).await;
+        let rotated = keypairs::rotate(&self.server.app, &self.author, owner, id, overlap, None, None).await;
         let Ok((after, secret)) = rotated else { return };
         let key = &mut self.keys[n];
         for known in &mut key.secrets {
-            if let Some(at) = others(now) {
+            if let Some(at) = overlap.map(|overlap| now + overlap) {
                 known.expires_at = Some(known.expires_at.map_or(at, |own| own.min(at)));
             }
         }

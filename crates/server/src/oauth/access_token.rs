@@ -127,10 +127,7 @@ impl Verified {
             return Ok(None);
         }
         let environment = app.live.environment(id).await?;
-        Ok(environment.filter(|environment| match self.claims.owner {
-            Owner::Environment(own) => own == environment.id,
-            Owner::Account(account) => account == environment.account,
-        }))
+        Ok(environment.filter(|environment| self.claims.owner.reaches(environment)))
     }
 
     /// The one environment that it can reach at the most, or `None` for all of its account's.
@@ -172,6 +169,10 @@ fn read(app: &App, token: &str) -> Result<(TokenClaims, Option<EnvironmentId>), 
     if !matches!(typ.as_str(), "at+jwt" | "application/at+jwt") {
         return Err(invalid("not an access token"));
     }
+    // RFC 7515 §4.1.11: what must be understood, and is not, is refused.
+    if header.crit.is_some() {
+        return Err(invalid("it demands extensions that are not known here"));
+    }
     let key = header
         .kid
         .as_deref()
@@ -186,6 +187,9 @@ fn read(app: &App, token: &str) -> Result<(TokenClaims, Option<EnvironmentId>), 
     let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation)
         .map_err(|_| invalid("the signature or a claim is wrong"))?
         .claims;
+    if claims.client_id != claims.sub {
+        return Err(invalid("a claim is wrong"));
+    }
     let narrowed_to =
         parse_resource(app, &claims.aud).ok_or_else(|| invalid("it is for another audience"))?;
     let keypair: KeyId = claims.sub.parse().map_err(|_| invalid("a claim is wrong"))?;

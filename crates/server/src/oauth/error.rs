@@ -25,6 +25,9 @@ pub(crate) enum OAuthError {
         "client authentication is missing: send the Key ID and the Key Secret, either with HTTP Basic or as client_id and client_secret in the body"
     )]
     NoClient,
+    /// It uses the `Authorization` header in a way that is not served.
+    #[error("the Authorization header must be HTTP Basic with the Key ID and the Key Secret")]
+    OtherScheme,
     /// A grant that is not served.
     #[error("the grant type is not supported; use client_credentials")]
     UnsupportedGrantType,
@@ -39,6 +42,9 @@ pub(crate) enum OAuthError {
     /// The endpoint takes POST only.
     #[error("the token endpoint takes POST only")]
     MethodNotAllowed,
+    /// There is nothing at this address.
+    #[error("there is nothing at this address; see /.well-known/oauth-authorization-server")]
+    NoSuchAddress,
     /// Something failed inside.
     #[error("the server can't answer right now; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -48,10 +54,13 @@ impl OAuthError {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::InvalidClient { .. } | Self::NoClient => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::InvalidClient { .. } | Self::NoClient | Self::OtherScheme => {
+                (StatusCode::UNAUTHORIZED, "invalid_client")
+            }
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::InvalidTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
+            Self::NoSuchAddress => (StatusCode::NOT_FOUND, "invalid_request"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         }
@@ -78,7 +87,7 @@ impl IntoResponse for OAuthError {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
-            Self::InvalidClient { by_header: true } => {
+            Self::InvalidClient { by_header: true } | Self::OtherScheme => {
                 headers.insert(
                     header::WWW_AUTHENTICATE,
                     HeaderValue::from_static(r#"Basic realm="Feedback", charset="UTF-8""#),
@@ -110,4 +119,8 @@ fn printable(text: &str) -> String {
 
 pub(super) async fn method_not_allowed() -> OAuthError {
     OAuthError::MethodNotAllowed
+}
+
+pub(super) async fn no_such_address() -> OAuthError {
+    OAuthError::NoSuchAddress
 }

@@ -14,7 +14,7 @@ mod token;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
 use crate::app::App;
 
@@ -31,6 +31,7 @@ pub(crate) const PROTECTED_RESOURCE_PATH: &str = "/.well-known/oauth-protected-r
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route(TOKEN_PATH, post(token::token).fallback(error::method_not_allowed))
+        .route("/oauth2/{*rest}", any(error::no_such_address))
         .route(JWKS_PATH, get(jwks::jwks))
         .route(METADATA_PATH, get(metadata::metadata))
         .route(PROTECTED_RESOURCE_PATH, get(protected_resource::protected_resource))

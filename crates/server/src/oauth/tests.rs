@@ -260,6 +260,7 @@ async fn nothing_but_a_whole_access_token_passes() {
         ("sub no key", with("sub", json!("usr_01jdaaaaaaaaaaaaaaaaaaaaaa"))),
         ("owner another", with("owner", json!("acc_01jdaaaaaaaaaaaaaaaaaaaaaa"))),
         ("scope unknown", with("scope", json!("feedback-everything"))),
+        ("client_id another", with("client_id", json!("key_01jdaaaaaaaaaaaaaaaaaaaaaa"))),
         ("generation earlier", with("gen", json!(0))),
         ("generation later", with("gen", json!(2))),
         ("secret another", with("sec", json!(2))),
@@ -278,6 +279,7 @@ async fn nothing_but_a_whole_access_token_passes() {
         ("typ", json!("JWT")),
         ("kid", json!("another")),
         ("jwk", json!({"kty": "EC"})),
+        ("crit", json!(["b64"])),
     ] {
         let mut changed = header.clone();
         changed[name] = value.clone();

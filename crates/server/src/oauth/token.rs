@@ -7,7 +7,7 @@ use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
-use domain::{EnvironmentId, Owner, Timestamp, grant_scopes};
+use domain::{EnvironmentId, Timestamp, grant_scopes};
 use serde::Serialize;
 use storage::{KeyUse, LiveKeypair};
 use tokio::time::Instant;
@@ -116,9 +116,6 @@ async fn target(app: &App, live: &LiveKeypair, resource: &str) -> Result<Option<
         return Ok(None);
     };
     let environment = app.live.environment(id).await?;
-    let reached = environment.is_some_and(|environment| match live.keypair.owner {
-        Owner::Environment(own) => own == environment.id,
-        Owner::Account(account) => account == environment.account,
-    });
+    let reached = environment.is_some_and(|environment| live.keypair.owner.reaches(&environment));
     if reached { Ok(Some(id)) } else { Err(OAuthError::InvalidTarget) }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Environment, Name, Owner, Period, Series, State as Condition, new_id};
+use domain::{Environment, Name, Owner, Period, Series};
 use storage::Slice;
 
 use super::door::{Admin, CanRead, base};
@@ -93,14 +93,7 @@ pub(super) async fn create_environment(
         return page(Outcome::Invalid, &view);
     };
     let now = app.clock.now();
-    let environment = Environment {
-        id: new_id(now, &*app.entropy),
-        account: admin.account.id,
-        name,
-        state: Condition::Open,
-        version: 1,
-        created_at: now,
-    };
+    let environment = Environment::new(admin.account.id, name, now, &*app.entropy);
     app.store.create_environment(&app.stamp(&admin.author(), now), &environment).await?;
     let to = format!("{}?done=environment-created", base(Owner::Environment(environment.id)));
     Ok(Redirect::to(&to).into_response())

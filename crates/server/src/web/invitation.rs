@@ -55,9 +55,9 @@ pub(super) async fn accept(
     let password = Password::typed(fields.one("password")?.to_owned());
     let email = &invitation.email;
     let now = app.clock.now();
-    let (user, person) = match app.store.email_is_known(email).await? {
+    let (user, hash, person) = match app.store.email_is_known(email).await? {
         true => match prove(&app, &throttle, email.as_str(), &password, address).await? {
-            Ok(user) => (user.clone(), NewPerson::Known(user.id)),
+            Ok((user, hash)) => (user.clone(), hash, NewPerson::Known(user.id)),
             Err(unproven) => {
                 let wrong = Field::wrong(unproven.words("The password is not right."));
                 return page(unproven.outcome(), &view(&app, token, &invitation, wrong).await?);
@@ -70,7 +70,7 @@ pub(super) async fn accept(
             }
             let hash = app.passwords.hash(&password, &*app.entropy).await;
             let user = User { id: new_id(now, &*app.entropy), email: email.clone(), created_at: now };
-            (user.clone(), NewPerson::New(user, hash))
+            (user.clone(), hash.clone(), NewPerson::New(user, hash))
         }
     };
     let author = Author { actor: Actor::User(user.id, user.email.to_string()), address };
@@ -79,7 +79,8 @@ pub(super) async fn accept(
         Err(StorageError::NotFound | StorageError::Closed) => return Err(PageError::DeadLink),
         Err(error) => return Err(error.into()),
     }
-    session::begin(&app, user.id, &format!("{}?done=welcome", base(invitation.grant.on))).await
+    let to = format!("{}?done=welcome", base(invitation.grant.on));
+    session::begin(&app, user.id, &hash, &to).await
 }
 
 async fn load(app: &App, token: &str) -> Result<Invitation, PageError> {

@@ -67,9 +67,9 @@ pub(super) async fn rotate(
         let error = Some("Choose when the secret in use stops.");
         return page(Outcome::Invalid, &view(&app, &admin, &keypair, error).await?);
     };
-    let ends = move |now: domain::Timestamp| now.checked_add(SignedDuration::from_hours(hours)).ok();
+    let overlap = Some(SignedDuration::from_hours(hours));
     let (keypair, secret) =
-        keypairs::rotate(&app, &admin.author(), owner, id, ends, None, None).await.map_err(refused)?;
+        keypairs::rotate(&app, &admin.author(), owner, id, overlap, None, None).await.map_err(refused)?;
     let note = match hours {
         0 => "The secret before this one has stopped working, and so have its tokens.".to_owned(),
         _ => format!("The secret before this one stops working {}.", label.to_lowercase()),

@@ -69,5 +69,5 @@ pub(super) async fn change_password(
     }
     let hash = app.passwords.hash(&new, &*app.entropy).await;
     app.store.set_password(&app.stamp(&person.author(), app.clock.now()), person.user.id, &hash).await?;
-    session::begin(&app, person.user.id, "/your-account?done=password-changed").await
+    session::begin(&app, person.user.id, &hash, "/your-account?done=password-changed").await
 }

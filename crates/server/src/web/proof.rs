@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::{Email, User};
+use domain::{Email, PasswordHash, User};
 use storage::StorageError;
 
 use super::failure::PageError;
@@ -41,14 +41,14 @@ impl Unproven {
     }
 }
 
-/// The person whose e-mail was typed and whose password this is.
+/// The person whose e-mail was typed and whose password this is, with the hash that it was verified against.
 pub(super) async fn prove(
     app: &App,
     throttle: &Throttle,
     typed: &str,
     password: &Password,
     address: Option<IpAddr>,
-) -> Result<Result<User, Unproven>, PageError> {
+) -> Result<Result<(User, PasswordHash), Unproven>, PageError> {
     match throttle.try_attempt(typed, address, app.clock.now()) {
         Ok(delay) => tokio::time::sleep(delay).await,
         Err(seconds) => return Ok(Err(Unproven::Wait(seconds))),
@@ -64,9 +64,9 @@ pub(super) async fn prove(
     // As much work for nobody as for somebody.
     let right = app.passwords.verify(password, found.as_ref().map(|(_, hash)| hash)).await;
     Ok(match found {
-        Some((user, _)) if right => {
+        Some(found) if right => {
             throttle.success(typed, address);
-            Ok(user)
+            Ok(found)
         }
         _ => Err(Unproven::Wrong),
     })

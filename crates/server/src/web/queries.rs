@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query as Parameters, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Name, Query, QueryId, QueryState, QuestionText, Role, new_id};
+use domain::{Name, Query, QueryId, QueryState, QuestionText, Role};
 use serde::Deserialize;
 use storage::Slice;
 
@@ -110,15 +110,7 @@ pub(super) async fn create(
         return page(Outcome::Invalid, &view);
     };
     let now = app.clock.now();
-    let query = Query {
-        id: new_id(now, &*app.entropy),
-        environment: author.environment()?.id,
-        title: new_title,
-        question: new_question,
-        state: QueryState::Open,
-        version: 1,
-        created_at: now,
-    };
+    let query = Query::new(author.environment()?.id, new_title, new_question, now, &*app.entropy);
     app.store.create_query(&app.stamp(&author.author(), now), &query).await?;
     let to = format!("{}/queries/{}?done=query-created", author.base(), query.id);
     Ok(Redirect::to(&to).into_response())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, Query as Parameters, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Action, Query, QueryState, Series};
+use domain::{Query, QueryState, Series};
 use serde::Deserialize;
 
 use super::door::{Admin, CanRead, Visit};
@@ -16,6 +16,7 @@ use super::report::{self, Asked, PeriodView, ReportView};
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
+use crate::queries;
 
 #[derive(Template)]
 #[template(path = "query.html")]
@@ -83,11 +84,6 @@ pub(super) async fn close(
 ) -> Result<Response, PageError> {
     let query = load(&app, &admin, &path).await?;
     let to = format!("{}/queries/{}?done=query-closed", admin.base(), query.id);
-    // Closed already is as good.
-    if query.state == QueryState::Open {
-        let now = app.clock.now();
-        let stamp = app.stamp(&admin.author(), now);
-        app.store.save_query(&stamp, Action::QueryClosed, &query, &query.closed(now)).await?;
-    }
+    queries::close(&app, &admin.author(), query.environment, query.id, None).await?;
     Ok(Redirect::to(&to).into_response())
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Actor, User, UserId};
+use domain::{Actor, PasswordHash, User, UserId};
 use jiff::SignedDuration;
 use storage::{Session, StorageError, TokenHash};
 
@@ -73,8 +73,13 @@ impl FromRequestParts<Arc<App>> for From {
     }
 }
 
-/// Signs `user` in on this browser and leads to `to`.
-pub(super) async fn begin(app: &App, user: UserId, to: &str) -> Result<Response, PageError> {
+/// Signs `user`, whose password was `verified` or just set, in on this browser and leads to `to`.
+pub(super) async fn begin(
+    app: &App,
+    user: UserId,
+    verified: &PasswordHash,
+    to: &str,
+) -> Result<Response, PageError> {
     let token = new_token(app);
     let now = app.clock.now();
     let session = Session {
@@ -83,7 +88,12 @@ pub(super) async fn begin(app: &App, user: UserId, to: &str) -> Result<Response,
         created_at: now,
         expires_at: now.saturating_add(LASTS).unwrap_or(now),
     };
-    app.store.create_session(&session).await?;
+    match app.store.create_session(&session, verified).await {
+        Ok(()) => {}
+        // The password was changed in this moment: it has to be asked for again.
+        Err(StorageError::NotFound) => return Err(PageError::SignedOut(String::new())),
+        Err(error) => return Err(error.into()),
+    }
     Ok(leading_to(to, &format!("{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax")))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use domain::{Account, Actor, Email, Name, Owner, State as Condition, User, new_id};
+use domain::{Account, Actor, Email, Name, Owner, User, new_id};
 use storage::StorageError;
 
 use super::access::Public;
@@ -80,8 +80,7 @@ pub(super) async fn set_up(
     };
     let hash = app.passwords.hash(&password, &*app.entropy).await;
     let now = app.clock.now();
-    let account =
-        Account { id: new_id(now, &*app.entropy), name, state: Condition::Open, version: 1, created_at: now };
+    let account = Account::new(name, now, &*app.entropy);
     let user = User { id: new_id(now, &*app.entropy), email, created_at: now };
     let author = Author { actor: Actor::User(user.id, user.email.to_string()), address };
     match app.store.set_up(&app.stamp(&author, now), &link, &account, &user, &hash).await {
@@ -89,5 +88,6 @@ pub(super) async fn set_up(
         Err(StorageError::NotFound) => return Err(PageError::DeadLink),
         Err(error) => return Err(error.into()),
     }
-    session::begin(&app, user.id, &format!("{}?done=welcome", base(Owner::Account(account.id)))).await
+    let to = format!("{}?done=welcome", base(Owner::Account(account.id)));
+    session::begin(&app, user.id, &hash, &to).await
 }

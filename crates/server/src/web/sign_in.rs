@@ -65,7 +65,7 @@ pub(super) async fn sign_in(
     let password = Password::typed(fields.one("password")?.to_owned());
     let next = fields.optional("next")?.unwrap_or_default();
     match prove(&app, &throttle, typed, &password, address).await? {
-        Ok(user) => session::begin(&app, user.id, &safe(next)).await,
+        Ok((user, hash)) => session::begin(&app, user.id, &hash, &safe(next)).await,
         Err(unproven) => {
             let view = SignInPage {
                 email: typed.to_owned(),

@@ -33,7 +33,7 @@ fn a_keypair_is_disabled_enabled_edited_rotated_and_removed() {
     assert!(operator.json(&["key", "edit", &key, "--expires", "never"])["expires_at"].is_null());
     assert!(stdout(&operator.run(&["key", "show", &key])).contains("-- <b>bold</b>"), "markup is text");
 
-    let rotated = operator.json(&["key", "rotate", &key, "--others-expire-in", "7d"]);
+    let rotated = operator.json(&["key", "rotate", &key, "--overlap", "7d"]);
     assert!(rotated["secret"].as_str().unwrap().starts_with("fbs_"));
     assert_eq!(rotated["secrets"].as_array().unwrap().len(), 2);
     assert!(rotated["secrets"][0]["expires_at"].is_string());

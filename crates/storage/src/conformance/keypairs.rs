@@ -91,6 +91,21 @@ pub async fn secrets_come_and_go_with_the_keypair(f: Fixture) {
     assert_eq!(f.store.live_keypair(keypair.id).await.unwrap().unwrap().keypair, one);
 }
 
+pub async fn a_secrets_number_is_never_given_twice(f: Fixture) {
+    let account = f.account().await;
+    let one = f.keypair(account.id).await;
+    let two = f.rotated(&one);
+    f.store.save_keypair(&f.stamp(), Action::KeypairSecretAdded, &one, &two).await.unwrap();
+    let without = two.without_secret(2, f.now()).unwrap();
+    f.store.save_keypair(&f.stamp(), Action::KeypairSecretDeleted, &two, &without).await.unwrap();
+    let found = f.store.keypair(account.id.into(), one.id).await.unwrap();
+    assert_eq!(found.secrets_made, 2);
+    assert_eq!(f.store.live_keypair(one.id).await.unwrap().unwrap().keypair.secrets_made, 2);
+    assert_eq!(f.store.keypairs(account.id.into(), Slice::first(1)).await.unwrap()[0], found);
+    let numbers: Vec<_> = f.rotated(&found).secrets.iter().map(|secret| secret.n).collect();
+    assert_eq!(numbers, [1, 3]);
+}
+
 pub async fn a_removed_keypair_is_gone_for_good(f: Fixture) {
     let account = f.account().await;
     let keypair = f.keypair(account.id).await;
@@ -114,4 +129,22 @@ pub async fn last_used_never_moves_back(f: Fixture) {
     assert_eq!(found.last_used_at, Some(from_millis(9000)));
     assert_eq!(found.secrets[0].last_used_at, Some(from_millis(9000)));
     assert_eq!(found.version, keypair.version, "use is no edit");
+}
+
+pub async fn a_change_gets_its_turn_while_uses_are_noted(f: Fixture) {
+    let account = f.account().await;
+    let keypair = f.keypair(account.id).await;
+    let at = f.now();
+    let uses: Vec<_> = (0..20_000).map(|n| KeyUse { keypair: keypair.id, secret: n, at }).collect();
+    let noting = tokio::spawn({
+        let f = f.clone();
+        async move { f.store.note_uses(&uses).await }
+    });
+    while f.store.keypair(account.id.into(), keypair.id).await.unwrap().last_used_at.is_none() {
+        assert!(!noting.is_finished(), "all were noted at once");
+        tokio::task::yield_now().await;
+    }
+    f.store.remove_keypair(&f.stamp(), account.id.into(), keypair.id, None).await.unwrap();
+    assert!(!noting.is_finished(), "the change waited for all of them");
+    noting.await.unwrap().unwrap();
 }

@@ -48,14 +48,18 @@ promises! {
         an_edit_of_what_moved_on_is_refused,
         of_edits_at_the_same_time_one_wins,
         secrets_come_and_go_with_the_keypair,
+        a_secrets_number_is_never_given_twice,
         a_removed_keypair_is_gone_for_good,
         last_used_never_moves_back,
+        a_change_gets_its_turn_while_uses_are_noted,
     }
     people {
         users_sign_in_by_address_and_are_unique,
         a_changed_password_ends_sessions,
+        a_session_begins_only_while_the_password_stands,
         sessions_run_out_and_end,
         the_last_administrator_of_an_account_stays,
+        a_removed_user_leaves_a_line_wherever_there_was_a_role,
         of_two_administrators_that_leave_at_once_one_stays,
         members_are_explicit_and_inherited,
         an_invitation_is_taken_up_once_by_its_person,
@@ -71,7 +75,9 @@ promises! {
     }
     server {
         the_log_is_a_chain_in_the_order_of_commits,
+        the_feed_names_what_each_line_touched,
         logs_belong_to_their_owner,
+        what_happens_to_an_environment_stands_in_both_logs,
         a_refused_change_leaves_no_line,
         the_first_signing_key_is_made_once,
         what_is_sealed_stays,

@@ -1,9 +1,10 @@
-use domain::{Grant, PasswordHash, Place, Role};
+use domain::{Action, Grant, PasswordHash, Place, Role};
 use jiff::SignedDuration;
+use serde_json::Value;
 
 use super::Fixture;
 use super::fixture::{email, password};
-use crate::{Invitation, NewPerson, Session, Slice, StorageError};
+use crate::{Invitation, NewPerson, Record, Session, Slice, StorageError};
 
 pub async fn users_sign_in_by_address_and_are_unique(f: Fixture) {
     let user = f.user("admin@example.com").await;
@@ -27,7 +28,7 @@ fn session(f: &Fixture, user: domain::UserId) -> Session {
 pub async fn a_changed_password_ends_sessions(f: Fixture) {
     let user = f.user("admin@example.com").await;
     let session = session(&f, user.id);
-    f.store.create_session(&session).await.unwrap();
+    f.store.create_session(&session, &password()).await.unwrap();
     assert_eq!(f.store.session(&session.token, f.now()).await.unwrap().1, user);
     let other = PasswordHash::from_phc("$argon2id$of-something-else".to_owned());
     f.store.set_password(&f.stamp(), user.id, &other).await.unwrap();
@@ -36,18 +37,30 @@ pub async fn a_changed_password_ends_sessions(f: Fixture) {
     assert!(matches!(f.store.set_password(&f.stamp(), f.id(), &other).await, Err(StorageError::NotFound)));
 }
 
+pub async fn a_session_begins_only_while_the_password_stands(f: Fixture) {
+    let user = f.user("admin@example.com").await;
+    let verified = f.store.user_by_email(&user.email).await.unwrap().1;
+    let other = PasswordHash::from_phc("$argon2id$of-something-else".to_owned());
+    f.store.set_password(&f.stamp(), user.id, &other).await.unwrap();
+    let late = session(&f, user.id);
+    assert!(matches!(f.store.create_session(&late, &verified).await, Err(StorageError::NotFound)));
+    assert!(matches!(f.store.session(&late.token, f.now()).await, Err(StorageError::NotFound)));
+    f.store.create_session(&late, &other).await.unwrap();
+    assert!(f.store.session(&late.token, f.now()).await.is_ok());
+}
+
 pub async fn sessions_run_out_and_end(f: Fixture) {
     let user = f.user("admin@example.com").await;
     let (one, two) = (session(&f, user.id), session(&f, user.id));
-    f.store.create_session(&one).await.unwrap();
-    f.store.create_session(&two).await.unwrap();
+    f.store.create_session(&one, &password()).await.unwrap();
+    f.store.create_session(&two, &password()).await.unwrap();
     assert!(matches!(f.store.session(&one.token, one.expires_at).await, Err(StorageError::NotFound)));
     f.store.delete_session(&two.token).await.unwrap();
     assert!(matches!(f.store.session(&two.token, f.now()).await, Err(StorageError::NotFound)));
     assert!(f.store.session(&one.token, f.now()).await.is_ok());
     f.store.remove_user(&f.stamp(), user.id).await.unwrap();
     assert!(matches!(f.store.session(&one.token, f.now()).await, Err(StorageError::NotFound)));
-    assert!(matches!(f.store.create_session(&one).await, Err(StorageError::NotFound)));
+    assert!(matches!(f.store.create_session(&one, &password()).await, Err(StorageError::NotFound)));
 }
 
 pub async fn the_last_administrator_of_an_account_stays(f: Fixture) {
@@ -76,6 +89,47 @@ pub async fn the_last_administrator_of_an_account_stays(f: Fixture) {
     assert!(matches!(again, Err(StorageError::NotFound)));
     f.store.close_account(&f.stamp(), account.id).await.unwrap();
     f.store.remove_user(&f.stamp(), second.id).await.unwrap();
+}
+
+pub async fn a_removed_user_leaves_a_line_wherever_there_was_a_role(f: Fixture) {
+    let account = f.account().await;
+    let (here, there) = (f.environment(&account).await, f.environment(&account).await);
+    let user = f.user("leaving@example.com").await;
+    let grants = [
+        Grant { on: account.id.into(), role: Role::Author },
+        Grant { on: here.id.into(), role: Role::Administrator },
+    ];
+    for grant in grants {
+        f.store.grant_role(&f.stamp(), user.id, grant).await.unwrap();
+    }
+    let invite = |address: &str| Invitation {
+        token: f.token(),
+        email: email(address),
+        grant: Grant { on: there.id.into(), role: Role::Reader },
+        expires_at: f.now() + SignedDuration::from_hours(1),
+    };
+    let (open, anothers) = (invite("leaving@example.com"), invite("another@example.com"));
+    for invitation in [&open, &anothers] {
+        f.store.create_invitation(&f.stamp(), invitation).await.unwrap();
+    }
+    let began = f.store.last_sequence().await.unwrap();
+    f.store.remove_user(&f.stamp(), user.id).await.unwrap();
+
+    for grant in grants {
+        let last = f.store.audit_events(grant.on, None, 1).await.unwrap().remove(0);
+        assert_eq!(
+            (last.action, last.object.id, last.owner),
+            (Action::RoleRevoked, user.id.to_string(), Some(grant.on))
+        );
+        assert_eq!((last.before, last.after), (grant.record(), Value::Null));
+    }
+    let last = f.store.audit_events(there.id.into(), None, 1).await.unwrap().remove(0);
+    assert_eq!((last.action, last.before), (Action::InvitationRevoked, open.record()));
+    assert!(matches!(f.store.invitation(&open.token, f.now()).await, Err(StorageError::NotFound)));
+    assert!(f.store.invitation(&anothers.token, f.now()).await.is_ok());
+    let lines = f.store.events_after(began, 9).await.unwrap();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines.iter().filter(|line| line.action == Action::UserRemoved).count(), 1);
 }
 
 pub async fn of_two_administrators_that_leave_at_once_one_stays(f: Fixture) {
@@ -151,6 +205,8 @@ pub async fn an_invitation_is_taken_up_once_by_its_person(f: Fixture) {
     let revoked = invite("third@example.com");
     f.store.create_invitation(&f.stamp(), &revoked).await.unwrap();
     f.store.revoke_invitation(&f.stamp(), account.id.into(), &revoked.email).await.unwrap();
+    let line = f.store.audit_events(account.id.into(), None, 1).await.unwrap().remove(0);
+    assert_eq!((line.action, line.before), (Action::InvitationRevoked, revoked.record()));
     assert!(matches!(f.store.invitation(&revoked.token, f.now()).await, Err(StorageError::NotFound)));
     let again = f.store.revoke_invitation(&f.stamp(), account.id.into(), &revoked.email).await;
     assert!(matches!(again, Err(StorageError::NotFound)));

@@ -1,9 +1,9 @@
-use domain::{ChainHash, Grant, Owner, Role};
+use domain::{ChainHash, Grant, ObjectRef, Owner, Role};
 use jiff::SignedDuration;
 
 use super::Fixture;
-use super::fixture::{email, name};
-use crate::{Invitation, Session, SigningKey, StorageError};
+use super::fixture::{email, name, password};
+use crate::{Change, Invitation, Session, SigningKey, StorageError};
 
 pub async fn the_log_is_a_chain_in_the_order_of_commits(f: Fixture) {
     let began = f.store.last_sequence().await.unwrap();
@@ -33,6 +33,26 @@ pub async fn the_log_is_a_chain_in_the_order_of_commits(f: Fixture) {
     assert_eq!(f.store.events_after(began + 2, 1).await.unwrap()[0].sequence, began + 3);
 }
 
+pub async fn the_feed_names_what_each_line_touched(f: Fixture) {
+    let account = f.account().await;
+    let environment = f.environment(&account).await;
+    let began = f.store.last_sequence().await.unwrap();
+    assert!(f.store.changes_after(began, 9).await.unwrap().is_empty());
+    let keypair = f.keypair(environment.id).await;
+    let user = f.user("admin@example.com").await;
+    let expected = [
+        Change {
+            sequence: began + 1,
+            object: ObjectRef::new("keypair", keypair.id),
+            owner: Some(environment.id.into()),
+        },
+        Change { sequence: began + 2, object: ObjectRef::new("user", user.id), owner: None },
+    ];
+    assert_eq!(f.store.changes_after(began, 9).await.unwrap(), expected);
+    assert_eq!(f.store.changes_after(began, 1).await.unwrap(), expected[..1]);
+    assert_eq!(f.store.changes_after(began + 1, 9).await.unwrap(), expected[1..]);
+}
+
 pub async fn logs_belong_to_their_owner(f: Fixture) {
     let account = f.account().await;
     let (here, there) = (f.environment(&account).await, f.environment(&account).await);
@@ -54,6 +74,23 @@ pub async fn logs_belong_to_their_owner(f: Fixture) {
     assert_eq!(of_account.len(), 3, "{of_account:?}");
     let newest = f.store.audit_events(account.id.into(), None, 1).await.unwrap()[0].sequence;
     assert_eq!(log(account.id.into(), Some(newest)).await.len(), 2);
+}
+
+pub async fn what_happens_to_an_environment_stands_in_both_logs(f: Fixture) {
+    let account = f.account().await;
+    let environment = f.environment(&account).await;
+    f.store.rename_environment(&f.stamp(), &environment, &name("Other")).await.unwrap();
+    f.store.close_environment(&f.stamp(), environment.id, None).await.unwrap();
+    let all = ["environment.closed", "environment.renamed", "environment.created"];
+    for owner in [Owner::from(account.id), Owner::from(environment.id)] {
+        // In parts of one, so that each part has to find its place in either half of the log.
+        let mut before = None;
+        for expected in all {
+            let part = f.store.audit_events(owner, before, 1).await.unwrap();
+            assert_eq!(part.iter().map(|event| event.action.name()).collect::<Vec<_>>(), [expected]);
+            before = part.first().map(|event| event.sequence);
+        }
+    }
 }
 
 pub async fn a_refused_change_leaves_no_line(f: Fixture) {
@@ -116,7 +153,8 @@ pub async fn a_sweep_takes_only_what_has_run_out(f: Fixture) {
     let mut tokens = Vec::new();
     for expires_at in [now, later] {
         let token = f.token();
-        f.store.create_session(&Session { token, user: user.id, created_at: now, expires_at }).await.unwrap();
+        let session = Session { token, user: user.id, created_at: now, expires_at };
+        f.store.create_session(&session, &password()).await.unwrap();
         tokens.push(token);
     }
     for (address, expires_at) in [("old@example.com", now), ("new@example.com", later)] {

@@ -20,13 +20,10 @@ use super::authorization::Token;
 use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
-use super::shapes::{FieldError, KeypairShape, ListShape, ScopeName};
+use super::shapes::{KeypairShape, ListShape, ScopeName};
 use super::versions::Versioned;
 use crate::app::App;
 use crate::keypairs as acts;
-
-/// The longest that old secrets can overlap with a new one, in seconds: a week.
-const LONGEST_OVERLAP: u32 = 604_800;
 
 /// A new keypair.
 #[derive(Deserialize, ToSchema)]
@@ -144,27 +141,10 @@ impl<R> Keypairs<'_, R> {
         expected: Option<i64>,
         rotation: Rotation,
     ) -> Result<Response, ApiError> {
-        let overlap = match rotation.overlap_seconds.map(u32::try_from) {
-            None => None,
-            Some(Ok(seconds)) if seconds <= LONGEST_OVERLAP => {
-                Some(SignedDuration::from_secs(seconds.into()))
-            }
-            Some(_) => {
-                let detail = format!("expected a whole number from 0 to {LONGEST_OVERLAP}");
-                return Err(ApiError::BadFields(vec![FieldError::new("overlap_seconds", detail)]));
-            }
-        };
-        let others_expire_at = |now| overlap.map(|overlap| now + overlap);
-        let (keypair, secret) = acts::rotate(
-            self.app,
-            &self.caller.author(),
-            self.owner,
-            id,
-            others_expire_at,
-            expected,
-            self.held(),
-        )
-        .await?;
+        let overlap = rotation.overlap_seconds.map(SignedDuration::from_secs);
+        let (keypair, secret) =
+            acts::rotate(self.app, &self.caller.author(), self.owner, id, overlap, expected, self.held())
+                .await?;
         Ok(self.with_secret(&keypair, &secret))
     }
 

@@ -228,7 +228,7 @@ async fn rotation_overlaps_as_long_as_is_said() {
     for bad in [json!(-1), json!(604_801)] {
         let body = json!({"overlap_seconds": bad});
         let answer = test.call(&world.admin, "POST", &format!("{path}/secrets"), body).await;
-        assert_eq!(answer.errors(), ["overlap_seconds: expected a whole number from 0 to 604800"]);
+        assert_eq!(answer.errors(), ["overlap_seconds: the overlap must be from 0 seconds to 7 days"]);
     }
 }
 

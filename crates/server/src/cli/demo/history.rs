@@ -2,8 +2,8 @@
 
 use domain::{
     Account, Action, Actor, Comment, Email, Environment, Grant, Keypair, KeypairEdit, MAX_BATCH, Name,
-    NewKeypair, Owner, PasswordHash, Query, QueryState, QuestionText, Role, Scope, Scopes, Stamp, State,
-    Timestamp, User, new_id,
+    NewKeypair, Owner, PasswordHash, Query, QuestionText, Role, Scope, Scopes, Stamp, Timestamp, User,
+    new_id,
 };
 use storage::KeyUse;
 
@@ -60,25 +60,12 @@ fn text<T>(text: std::result::Result<T, domain::TextError>) -> Result<T> {
 
 async fn found(app: &App, days: Days, random: &Seeded) -> Result<History> {
     let at = days.at(0, 8 * 60);
-    let account = Account {
-        id: new_id(at, random),
-        name: text(Name::new(ACCOUNT))?,
-        state: State::Open,
-        version: 1,
-        created_at: at,
-    };
+    let account = Account::new(text(Name::new(ACCOUNT))?, at, random);
     app.store.create_account(&stamp(random, at, &Actor::Operator), &account).await.about("account")?;
     let mut environments = Vec::new();
     for (site, minute) in SITES.iter().zip(8 * 60 + 2..) {
         let at = days.at(0, minute);
-        let environment = Environment {
-            id: new_id(at, random),
-            account: account.id,
-            name: text(Name::new(site.name))?,
-            state: State::Open,
-            version: 1,
-            created_at: at,
-        };
+        let environment = Environment::new(account.id, text(Name::new(site.name))?, at, random);
         let made = app.store.create_environment(&stamp(random, at, &Actor::Operator), &environment).await;
         made.about("environment")?;
         environments.push(environment);
@@ -193,15 +180,9 @@ async fn ask(
     let mut queries = Vec::new();
     for (environment, asked) in all {
         let at = days.at(asked.opened, 15 * 60 + 10 + queries.len() as i64);
-        let query = Query {
-            id: new_id(at, random),
-            environment: environment.id,
-            title: text(Name::new(asked.title))?,
-            question: text(QuestionText::new(asked.question))?,
-            state: QueryState::Open,
-            version: 1,
-            created_at: at,
-        };
+        let title = text(Name::new(asked.title))?;
+        let question = text(QuestionText::new(asked.question))?;
+        let query = Query::new(environment.id, title, question, at, random);
         app.store.create_query(&stamp(random, at, by), &query).await.about("query")?;
         queries.push((query, asked));
     }

@@ -38,7 +38,7 @@ impl Demo {
             )));
         }
         logs::start(LogFormat::Text, logs::Level::Warnings)?;
-        let listener = serve::bind(self.listen).await?;
+        let listener = serve::bind("--listen", self.listen).await?;
         let listen = listener.local_addr().map_err(Failure::new)?;
         let folder = tempfile::Builder::new()
             .prefix("feedback-demo-")

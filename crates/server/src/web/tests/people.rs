@@ -153,6 +153,15 @@ async fn the_last_administrator_stays_and_a_demoted_one_is_out_at_once() {
 }
 
 #[tokio::test]
+async fn a_password_that_was_changed_while_it_was_verified_signs_nobody_in() {
+    let house = House::new().await;
+    let id = house.person("admin@example.com", &[]).await;
+    let another = domain::PasswordHash::from_phc("$argon2id$of-something-else".to_owned());
+    let answer = crate::web::session::begin(&house.app, id, &another, "/").await;
+    assert!(matches!(answer, Err(crate::web::failure::PageError::SignedOut(back)) if back.is_empty()));
+}
+
+#[tokio::test]
 async fn another_password_ends_every_other_session() {
     let house = House::new().await;
     house.person("admin@example.com", &[(house.account(), Role::Administrator)]).await;

@@ -1,0 +1,73 @@
+//! Bodies come before questions: a request is looked at once all of it is there. Whoever sends the headers, waits, and
+//! sends the rest is judged by what is true at the end, not by what was true at the beginning.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+
+/// The longest body that any address takes, in bytes: a batch of responses.
+pub(crate) const LONGEST: usize = 4 * 1024 * 1024;
+
+/// The longest body elsewhere.
+const LONGEST_ELSEWHERE: usize = 64 * 1024;
+
+/// How much of a body that is too long is read and thrown away, so that the client gets to hear why. One that goes on
+/// sends into a closed connection.
+const LONGEST_REFUSED: usize = 32 * 1024 * 1024;
+
+/// How long a body may take to arrive.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+
+/// Reads the body before anything inside sees the request.
+pub(crate) async fn read_first(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let most = if parts.uri.path().ends_with("/responses") { LONGEST } else { LONGEST_ELSEWHERE };
+    let read = match tokio::time::timeout(ARRIVES_WITHIN, read(body, most)).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(_)) => return refused(StatusCode::BAD_REQUEST, "the body broke off\n"),
+        Err(_) => return refused(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive\n"),
+    };
+    next.run(Request::from_parts(parts, Body::from(read))).await
+}
+
+/// The body; of one that is longer than `most`, one byte more than that, so that whoever takes at most so many
+/// refuses it in its own words.
+async fn read(mut body: Body, most: usize) -> Result<Bytes, axum::Error> {
+    let mut read = Vec::new();
+    let mut length = 0usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        let room = (most + 1).saturating_sub(read.len());
+        read.extend_from_slice(data.get(..room).unwrap_or(&data));
+        if length > LONGEST_REFUSED {
+            break;
+        }
+    }
+    Ok(read.into())
+}
+
+fn refused(status: StatusCode, why: &'static str) -> Response {
+    let mut response = (status, why).into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_whole_or_seen_to_be_too_long() {
+        let lengths = [(0, 0), (9, 9), (10, 10), (11, 11), (12, 11), (LONGEST_REFUSED + 1, 11)];
+        for (sent, kept) in lengths {
+            let body = Body::from(vec![b'x'; sent]);
+            assert_eq!(read(body, 10).await.unwrap().len(), kept, "{sent}");
+        }
+    }
+}
