@@ -4,6 +4,7 @@ mod access;
 mod access_matrix;
 mod forms;
 mod keypairs;
+mod links;
 mod outcomes;
 mod people;
 mod places;
