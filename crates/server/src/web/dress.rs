@@ -22,7 +22,7 @@ struct MessagePage {
     status: u16,
     title: &'static str,
     detail: String,
-    action: &'static str,
+    action: String,
     label: &'static str,
     request_id: String,
 }
@@ -73,8 +73,8 @@ fn with_page(mut response: Response, request_id: String) -> Response {
         status: status.as_u16(),
         title: words.title,
         detail: words.detail,
-        action: "/",
-        label: "Back to Feedback",
+        label: if words.way_on == "/" { "Back to Feedback" } else { "Go on" },
+        action: words.way_on,
         request_id,
     };
     let body = page.render().unwrap_or_else(|_| page.title.to_owned());

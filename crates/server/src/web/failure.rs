@@ -20,6 +20,8 @@ pub(super) enum PageError {
     CrossSite,
     /// What was asked can't be done as things stand.
     Conflict(String),
+    /// The form was sent before and made what it makes: what to say, and where that is listed.
+    MadeAlready { title: &'static str, detail: &'static str, list: String },
     /// A one-time link that was used, replaced or has run out.
     DeadLink,
     /// The address exists, but not for this method.
@@ -35,6 +37,8 @@ pub(super) enum PageError {
 pub(super) struct Words {
     pub(super) title: &'static str,
     pub(super) detail: String,
+    /// Where to go on.
+    pub(super) way_on: String,
 }
 
 impl PageError {
@@ -62,6 +66,7 @@ impl PageError {
             Self::Conflict(what) => {
                 (Outcome::Conflict, "That can't be done", format!("{what} Nothing was changed."))
             }
+            Self::MadeAlready { title, detail, .. } => (Outcome::Conflict, title, (*detail).to_owned()),
             Self::DeadLink => (
                 Outcome::NotFound,
                 "This link no longer works",
@@ -98,10 +103,14 @@ impl PageError {
         }
     }
 
-    /// Its title and sentence.
+    /// Its title and sentence, and where to go on.
     pub(super) fn words(&self) -> Words {
         let (_, title, detail) = self.table();
-        Words { title, detail }
+        let way_on = match self {
+            Self::MadeAlready { list, .. } => list.clone(),
+            _ => "/".to_owned(),
+        };
+        Words { title, detail, way_on }
     }
 }
 

@@ -13,6 +13,7 @@ use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::once::{Refusal, UNKNOWN};
 use super::outcome::Outcome;
 use super::shell::Shell;
 use super::when::{beginning_of, day_of};
@@ -24,6 +25,8 @@ use crate::keypairs::{self, KeypairError};
 struct NewPage {
     shell: Shell,
     base: String,
+    form: String,
+    error: Option<&'static str>,
     comment: Field,
     scopes: Vec<ScopeChoice>,
     scopes_error: Option<String>,
@@ -59,8 +62,7 @@ pub(super) fn read_expiry(field: &mut Field) -> Option<Option<Timestamp>> {
 
 /// `GET …/api-management/new`
 pub(super) async fn show(admin: Admin, State(app): State<Arc<App>>) -> Result<Response, PageError> {
-    let scopes = scope_choices(&admin.owner(), |_| false);
-    page(Outcome::Shown, &view(&app, &admin, Field::default(), scopes, None, Field::default()).await?)
+    page(Outcome::Shown, &NewPage::new(&app, &admin, |_| false).await?)
 }
 
 /// `POST …/api-management`
@@ -70,40 +72,60 @@ pub(super) async fn create(
     fields: Fields,
 ) -> Result<Response, PageError> {
     let owner = admin.owner();
-    let mut comment = Field::of(fields.optional("comment")?.unwrap_or_default());
-    let mut expires = Field::of(fields.optional("expires")?.unwrap_or_default());
+    let chosen = |scope: Scope| fields.all("scope").any(|name| name == scope.name());
+    let mut form = NewPage::new(&app, &admin, chosen).await?;
+    form.comment = Field::of(fields.optional("comment")?.unwrap_or_default());
+    form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
-    let choices = scope_choices(&owner, |scope| fields.all("scope").any(|name| name == scope.name()));
-    let good_comment = comment.read("The comment", Comment::new);
-    let good_expiry = read_expiry(&mut expires);
-    let (Some(new_comment), Some(expires_at), Ok(scopes)) = (good_comment, good_expiry, &asked) else {
-        let error = asked.err().map(|error| sentence(&error));
-        let view = view(&app, &admin, comment, choices, error, expires).await?;
-        return page(Outcome::Invalid, &view);
+    let comment = form.comment.read("The comment", Comment::new);
+    let expiry = read_expiry(&mut form.expires);
+    let (Some(comment), Some(expires_at), Ok(scopes)) = (comment, expiry, &asked) else {
+        form.scopes_error = asked.err().map(|error| sentence(&error));
+        return page(Outcome::Invalid, &form);
     };
-    let new = NewKeypair { owner, comment: new_comment, scopes: *scopes, expires_at };
-    match keypairs::create(&app, &admin.author(), new, None).await {
+    let sending = match admin.person.forms.send(&app, &fields)? {
+        Ok(sending) => sending,
+        Err(Refusal::Sent) => return Err(made_already(&admin)),
+        Err(Refusal::Unknown) => {
+            form.error = Some(UNKNOWN);
+            return page(Outcome::Conflict, &form);
+        }
+    };
+    let new = NewKeypair { owner, comment, scopes: *scopes, expires_at };
+    let (all, author) = (app.clone(), admin.author());
+    match sending.finish(async move { keypairs::create(&all, &author, new, None).await }).await? {
         Ok((keypair, secret)) => {
             let made = Made::new(&app, "Keypair created", &keypair, &secret, None);
             api_management::show(&app, &admin, None, Some(made)).await
         }
         Err(KeypairError::Refused(KeypairRefusal::ExpiryInThePast)) => {
-            expires.error = Some("The day must lie in the future.".to_owned());
-            page(Outcome::Invalid, &view(&app, &admin, comment, choices, None, expires).await?)
+            form.expires.error = Some("The day must lie in the future.".to_owned());
+            page(Outcome::Invalid, &form)
         }
         Err(error) => Err(refused(error)),
     }
 }
 
-async fn view(
-    app: &App,
-    admin: &Admin,
-    comment: Field,
-    scopes: Vec<ScopeChoice>,
-    scopes_error: Option<String>,
-    expires: Field,
-) -> Result<NewPage, PageError> {
-    let shell = admin.shell(app, "api").await?;
-    let tomorrow = day_of(app.clock.now()).saturating_add(1.day()).to_string();
-    Ok(NewPage { shell, base: address(admin), comment, scopes, scopes_error, expires, tomorrow })
+fn made_already(admin: &Admin) -> PageError {
+    PageError::MadeAlready {
+        title: "This keypair was made already",
+        detail: "Its secret was shown once and can't be shown again. Nothing more was made.",
+        list: address(admin),
+    }
+}
+
+impl NewPage {
+    async fn new(app: &App, admin: &Admin, chosen: impl Fn(Scope) -> bool) -> Result<Self, PageError> {
+        Ok(Self {
+            shell: admin.shell(app, "api").await?,
+            base: address(admin),
+            form: admin.person.forms.issue(app),
+            error: None,
+            comment: Field::default(),
+            scopes: scope_choices(&admin.owner(), chosen),
+            scopes_error: None,
+            expires: Field::default(),
+            tomorrow: day_of(app.clock.now()).saturating_add(1.day()).to_string(),
+        })
+    }
 }

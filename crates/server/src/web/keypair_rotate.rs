@@ -13,6 +13,7 @@ use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::Fields;
+use super::once::{Refusal, UNKNOWN};
 use super::outcome::Outcome;
 use super::shell::Shell;
 use crate::app::App;
@@ -26,6 +27,7 @@ struct RotatePage {
     id: String,
     comment: String,
     choices: Vec<Choice>,
+    form: String,
     error: Option<&'static str>,
 }
 
@@ -61,21 +63,37 @@ pub(super) async fn rotate(
     fields: Fields,
 ) -> Result<Response, PageError> {
     let (owner, id) = (admin.owner(), path.id()?);
+    let keypair = app.store.keypair(owner, id).await?;
     let chosen = fields.optional("overlap")?;
     let Some((_, hours, label, _)) = OVERLAPS.into_iter().find(|(value, ..)| chosen == Some(*value)) else {
-        let keypair = app.store.keypair(owner, id).await?;
         let error = Some("Choose when the secret in use stops.");
         return page(Outcome::Invalid, &view(&app, &admin, &keypair, error).await?);
     };
+    let sending = match admin.person.forms.send(&app, &fields)? {
+        Ok(sending) => sending,
+        Err(Refusal::Sent) => return Err(made_already(&admin)),
+        Err(Refusal::Unknown) => {
+            return page(Outcome::Conflict, &view(&app, &admin, &keypair, Some(UNKNOWN)).await?);
+        }
+    };
     let overlap = Some(SignedDuration::from_hours(hours));
-    let (keypair, secret) =
-        keypairs::rotate(&app, &admin.author(), owner, id, overlap, None, None).await.map_err(refused)?;
+    let (all, author) = (app.clone(), admin.author());
+    let work = async move { keypairs::rotate(&all, &author, owner, id, overlap, None, None).await };
+    let (keypair, secret) = sending.finish(work).await?.map_err(refused)?;
     let note = match hours {
         0 => "The secret before this one has stopped working, and so have its tokens.".to_owned(),
         _ => format!("The secret before this one stops working {}.", label.to_lowercase()),
     };
     let made = Made::new(&app, "New Key Secret", &keypair, &secret, Some(note));
     api_management::show(&app, &admin, None, Some(made)).await
+}
+
+fn made_already(admin: &Admin) -> PageError {
+    PageError::MadeAlready {
+        title: "This Key Secret was made already",
+        detail: "It was shown once and can't be shown again. Nothing more was made.",
+        list: address(admin),
+    }
 }
 
 async fn view(
@@ -91,6 +109,7 @@ async fn view(
         id: keypair.id.to_string(),
         comment: keypair.comment.to_string(),
         choices: OVERLAPS.into_iter().map(choice).collect(),
+        form: admin.person.forms.issue(app),
         error,
     })
 }

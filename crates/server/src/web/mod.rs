@@ -17,6 +17,7 @@ mod keypair_edit;
 mod keypair_new;
 mod keypair_remove;
 mod keypair_rotate;
+mod once;
 mod outcome;
 mod profile;
 mod proof;

@@ -7,6 +7,7 @@ use axum::{Extension, Router, middleware};
 use tower_http::csrf::CsrfLayer;
 
 use super::access::{Access, Page, get, post};
+use super::once::Once;
 use super::throttle::Throttle;
 use super::{
     account, api_management, assets, audit_log, dress, environment, home, invitation, keypair_edit,
@@ -31,6 +32,7 @@ pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
         .merge(at_a_place.method_not_allowed_fallback(home::nothing))
         .fallback(home::nothing)
         .layer(Extension(Arc::new(Throttle::new())))
+        .layer(Extension(Arc::new(Once::new())))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CsrfLayer::new())
         .layer(middleware::from_fn_with_state(app, dress::dress))

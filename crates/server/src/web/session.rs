@@ -15,6 +15,7 @@ use storage::{Session, StorageError, TokenHash};
 
 use super::access::{Access, Guard};
 use super::failure::PageError;
+use super::once::{Forms, Once};
 use crate::app::{App, Author};
 use crate::client_address::client_address;
 use crate::crypto::sha256;
@@ -25,6 +26,8 @@ const LASTS: SignedDuration = SignedDuration::from_hours(12);
 /// A person who is signed in.
 pub(super) struct SignedIn {
     pub(super) user: User,
+    /// Those that the person can send once each.
+    pub(super) forms: Forms,
     address: Option<IpAddr>,
 }
 
@@ -58,7 +61,9 @@ impl FromRequestParts<Arc<App>> for SignedIn {
             Err(error) => return Err(error.into()),
         };
         let address = client_address(&parts.extensions, &parts.headers, &app.config.trusted_proxies);
-        Ok(Self { user, address })
+        let once = parts.extensions.get::<Arc<Once>>().ok_or(PageError::Internal)?;
+        let forms = Forms::new(once.clone(), token);
+        Ok(Self { user, forms, address })
     }
 }
 

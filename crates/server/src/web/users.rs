@@ -14,6 +14,7 @@ use super::door::{Admin, base};
 use super::dress::page;
 use super::failure::{LAST_ADMINISTRATOR, PageError};
 use super::form::{Field, Fields};
+use super::once::{Refusal, UNKNOWN};
 use super::outcome::Outcome;
 use super::session;
 use super::shell::Shell;
@@ -33,6 +34,7 @@ struct UsersPage {
     account_users: String,
     users: Vec<Row>,
     roles: Vec<RoleChoice>,
+    form: String,
     email: Field,
     invitations: Vec<InvitationRow>,
     error: Option<&'static str>,
@@ -107,6 +109,7 @@ impl UsersPage {
             account_users,
             users: app.store.members(admin.place).await?.into_iter().map(row).collect(),
             roles: choices(Role::Reader),
+            form: admin.person.forms.issue(app),
             email: Field::default(),
             invitations: app.store.invitations(owner, now).await?.into_iter().map(invitation).collect(),
             error: None,
@@ -140,6 +143,15 @@ pub(super) async fn invite(
         let view = UsersPage { email, roles: choices(role), ..UsersPage::new(&app, &admin).await? };
         return page(Outcome::Invalid, &view);
     };
+    let sending = match admin.person.forms.send(&app, &fields)? {
+        Ok(sending) => sending,
+        Err(Refusal::Sent) => return Err(made_already(&admin)),
+        Err(Refusal::Unknown) => {
+            let (error, roles) = (Some(UNKNOWN), choices(role));
+            let view = UsersPage { email, roles, error, ..UsersPage::new(&app, &admin).await? };
+            return page(Outcome::Conflict, &view);
+        }
+    };
     let token = session::new_token(&app);
     let now = app.clock.now();
     let invitation = Invitation {
@@ -148,10 +160,19 @@ pub(super) async fn invite(
         grant: Grant { on: admin.owner(), role },
         expires_at: now.saturating_add(LASTS).unwrap_or(now),
     };
-    app.store.create_invitation(&app.stamp(&admin.author(), now), &invitation).await?;
+    let (stamp, all, new) = (app.stamp(&admin.author(), now), app.clone(), invitation.clone());
+    sending.finish(async move { all.store.create_invitation(&stamp, &new).await }).await??;
     let link = format!("{}/invitations/{token}", app.config.issuer());
     let made = Some(Made { email: invitation.email.to_string(), link });
     page(Outcome::Created, &UsersPage { made, ..UsersPage::new(&app, &admin).await? })
+}
+
+fn made_already(admin: &Admin) -> PageError {
+    PageError::MadeAlready {
+        title: "This invitation was made already",
+        detail: "Its link was shown once and can't be shown again. Nothing more was made.",
+        list: address(admin.owner()),
+    }
 }
 
 /// `POST …/users/invitations/revoke`

@@ -12,7 +12,8 @@ fn keys_of(house: &House) -> String {
 
 async fn create(house: &House, admin: &str, comment: &str) -> (KeyId, KeySecret, Answer) {
     let fields = [("comment", comment), ("scope", "feedback-report:read"), ("expires", "")];
-    let answer = house.post(&keys_of(house), admin, &fields).await;
+    let list = keys_of(house);
+    let answer = house.send_once(&format!("{list}/new"), &list, admin, &fields).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
     let id = answer.between("<code id=\"key-id\">", "<").parse().unwrap();
     let secret = answer.between("<code id=\"key-secret\">", "<").parse().unwrap();
@@ -91,7 +92,7 @@ async fn a_rotation_leaves_the_old_secret_for_as_long_as_chosen() {
     for bad in [vec![], vec![("overlap", "12")]] {
         assert_eq!(house.post(&rotate, &admin, &bad).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     }
-    let answer = house.post(&rotate, &admin, &[("overlap", "24")]).await;
+    let answer = house.send_once(&rotate, &rotate, &admin, &[("overlap", "24")]).await;
     let second: KeySecret = answer.between("<code id=\"key-secret\">", "<").parse().unwrap();
     let keypair = house.app.store.keypair(house.shop(), id).await.unwrap();
     let now = house.now();
@@ -107,7 +108,7 @@ async fn a_rotation_leaves_the_old_secret_for_as_long_as_chosen() {
     let last = house.post(&format!("{list}/{id}/secrets/2/end"), &admin, &[]).await;
     assert_eq!(last.status, StatusCode::CONFLICT);
 
-    let answer = house.post(&rotate, &admin, &[("overlap", "0")]).await;
+    let answer = house.send_once(&rotate, &rotate, &admin, &[("overlap", "0")]).await;
     let third: KeySecret = answer.between("<code id=\"key-secret\">", "<").parse().unwrap();
     let keypair = house.app.store.keypair(house.shop(), id).await.unwrap();
     assert_eq!(keypair.authenticate(&second.hash(), house.now()), None);
@@ -149,7 +150,7 @@ async fn a_form_that_is_not_right_makes_no_keypair() {
         (vec![report, ("expires", "2020-01-31")], 422, "must lie in the future"),
         (vec![report, ("comment", "a"), ("comment", "b")], 400, "came twice"),
     ] {
-        let answer = house.post(&list, &admin, &fields).await;
+        let answer = house.send_once(&format!("{list}/new"), &list, &admin, &fields).await;
         assert_eq!(answer.status.as_u16(), status, "{fields:?}");
         assert!(answer.body.contains(words), "{words} not in {}", answer.body);
     }

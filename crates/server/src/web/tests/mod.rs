@@ -5,6 +5,7 @@ mod access_matrix;
 mod forms;
 mod keypairs;
 mod links;
+mod once;
 mod outcomes;
 mod people;
 mod places;
@@ -145,6 +146,17 @@ impl House {
     /// The cookie of an administrator of the account, signed in.
     async fn admin(&self) -> String {
         self.signed_in("admin@example.com", &[(self.account(), Role::Administrator)]).await
+    }
+
+    /// The token of the form on a page, which is good for sending it once.
+    async fn form_on(&self, page: &str, cookie: &str) -> String {
+        self.get(page, cookie).await.between("name=\"form\" value=\"", "\"").to_owned()
+    }
+
+    /// Sends the form of a page that can be sent once.
+    async fn send_once(&self, page: &str, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.form_on(page, cookie).await;
+        self.post(path, cookie, &[fields, &[("form", &token)]].concat()).await
     }
 
     async fn get(&self, path: &str, cookie: &str) -> Answer {

@@ -31,7 +31,8 @@ async fn too_many_attempts_are_answered_alike_everywhere() {
     let admin = house.admin().await;
     let known = house.signed_in("known@example.com", &[(house.shop(), Role::Reader)]).await;
     let users = format!("{}/administration/access-management/users", base(house.account()));
-    let made = house.post(&users, &admin, &[("email", "known@example.com"), ("role", "reader")]).await;
+    let made =
+        house.send_once(&users, &users, &admin, &[("email", "known@example.com"), ("role", "reader")]).await;
     let link = made.between("<code id=\"invitation-link\">http://127.0.0.1:8080", "<").to_owned();
     let wrong = |name| [("email", "known@example.com"), (name, "wrong"), ("new", "seven quiet herons")];
     let ways = [("/sign-in", "password"), ("/your-account/password", "current"), (link.as_str(), "password")];

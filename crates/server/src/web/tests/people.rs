@@ -87,7 +87,7 @@ async fn an_invitation_brings_somebody_new_or_known() {
         ("new@example.com", "seven quiet herons", "short"),
         ("known@example.com", PASSWORD, "not the password"),
     ] {
-        let made = house.post(&users, &admin, &[("email", email), ("role", "author")]).await;
+        let made = house.send_once(&users, &users, &admin, &[("email", email), ("role", "author")]).await;
         assert_eq!(made.status, StatusCode::CREATED);
         let link = made.between("<code id=\"invitation-link\">", "<").to_owned();
         assert!(!house.get(&users, &admin).await.body.contains("/invitations/A"), "a link is shown once");
@@ -110,7 +110,8 @@ async fn a_revoked_invitation_is_dead() {
     let house = House::new().await;
     let admin = house.admin().await;
     let users = format!("{}/administration/access-management/users", base(house.account()));
-    let made = house.post(&users, &admin, &[("email", "new@example.com"), ("role", "reader")]).await;
+    let made =
+        house.send_once(&users, &users, &admin, &[("email", "new@example.com"), ("role", "reader")]).await;
     let link = made.between("<code id=\"invitation-link\">", "<").to_owned();
     let revoke = format!("{users}/invitations/revoke");
     assert_eq!(
@@ -123,7 +124,7 @@ async fn a_revoked_invitation_is_dead() {
         StatusCode::NOT_FOUND
     );
     for (email, role, status) in [("nonsense", "reader", 422), ("a@example.com", "owner", 400)] {
-        let answer = house.post(&users, &admin, &[("email", email), ("role", role)]).await;
+        let answer = house.send_once(&users, &users, &admin, &[("email", email), ("role", role)]).await;
         assert_eq!(answer.status.as_u16(), status);
     }
 }

@@ -114,7 +114,14 @@ async fn the_log_tells_who_did_what() {
     let house = House::new().await;
     let admin = house.admin().await;
     let keys = format!("{}/administration/access-management/api-management", base(house.shop()));
-    house.post(&keys, &admin, &[("comment", "for the log"), ("scope", "feedback-report:read")]).await;
+    house
+        .send_once(
+            &format!("{keys}/new"),
+            &keys,
+            &admin,
+            &[("comment", "for the log"), ("scope", "feedback-report:read")],
+        )
+        .await;
     let log = format!("{}/administration/audit-log", base(house.shop()));
     let page = house.get(&log, &admin).await;
     assert!(page.body.contains("API keypair created") && page.body.contains("admin@example.com"));
