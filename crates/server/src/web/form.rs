@@ -30,6 +30,12 @@ impl Fields {
         self.optional(name)?.ok_or_else(|| PageError::BadForm(format!("The field “{name}” is missing.")))
     }
 
+    /// The version of what is edited.
+    pub(super) fn version(&self) -> Result<i64, PageError> {
+        let number = self.one("version")?.parse();
+        number.map_err(|_| PageError::BadForm("The field “version” is not a number.".to_owned()))
+    }
+
     /// The field that stands at most once.
     pub(super) fn optional<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, PageError> {
         let mut values = self.all(name);

@@ -91,10 +91,7 @@ pub(super) async fn save(
     fields: Fields,
 ) -> Result<Response, PageError> {
     let (owner, id) = (admin.owner(), path.id()?);
-    let version: i64 = fields
-        .one("version")?
-        .parse()
-        .map_err(|_| PageError::BadForm("The field “version” is not a number.".to_owned()))?;
+    let version = fields.version()?;
     let keypair = app.store.keypair(owner, id).await?;
     let mut form = EditPage::new(&app, &admin, &keypair).await?;
     form.comment = Field::of(fields.optional("comment")?.unwrap_or_default());

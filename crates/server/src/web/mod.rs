@@ -23,6 +23,7 @@ mod profile;
 mod proof;
 mod queries;
 mod query;
+mod query_edit;
 mod report;
 mod routes;
 mod session;

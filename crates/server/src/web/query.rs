@@ -40,9 +40,15 @@ pub(super) struct QueryPath {
     query: String,
 }
 
-async fn load(app: &App, visit: &Visit, path: &QueryPath) -> Result<Query, PageError> {
+/// The query in the address.
+pub(super) async fn load(app: &App, visit: &Visit, path: &QueryPath) -> Result<Query, PageError> {
     let id = path.query.parse().map_err(|_| PageError::NotFound)?;
     Ok(app.store.query(visit.environment()?.id, id).await?)
+}
+
+/// Where the query is shown.
+pub(super) fn address(visit: &Visit, query: &Query) -> String {
+    format!("{}/queries/{}", visit.base(), query.id)
 }
 
 /// `GET /environments/{env}/queries/{qry}`
@@ -83,7 +89,7 @@ pub(super) async fn close(
     Path(path): Path<QueryPath>,
 ) -> Result<Response, PageError> {
     let query = load(&app, &admin, &path).await?;
-    let to = format!("{}/queries/{}?done=query-closed", admin.base(), query.id);
+    let to = format!("{}?done=query-closed", address(&admin, &query));
     queries::close(&app, &admin.author(), query.environment, query.id, None).await?;
     Ok(Redirect::to(&to).into_response())
 }

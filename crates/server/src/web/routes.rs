@@ -11,7 +11,8 @@ use super::once::Once;
 use super::throttle::Throttle;
 use super::{
     account, api_management, assets, audit_log, dress, environment, home, invitation, keypair_edit,
-    keypair_new, keypair_remove, keypair_rotate, profile, queries, query, set_up, settings, sign_in, users,
+    keypair_new, keypair_remove, keypair_rotate, profile, queries, query, query_edit, set_up, settings,
+    sign_in, users,
 };
 use crate::app::App;
 
@@ -60,6 +61,8 @@ pub(super) fn pages() -> Vec<Page> {
         post("/environments/{owner}/queries", queries::create),
         get("/environments/{owner}/queries/new", queries::new),
         get("/environments/{owner}/queries/{query}", query::show),
+        get("/environments/{owner}/queries/{query}/edit", query_edit::show),
+        post("/environments/{owner}/queries/{query}/edit", query_edit::save),
         post("/environments/{owner}/queries/{query}/close", query::close),
     ];
     for owner in ["/accounts/{owner}", "/environments/{owner}"] {

@@ -128,7 +128,6 @@ fn found<T>(result: Result<T, StorageError>) -> Result<Option<T>, PageError> {
 }
 
 const NOTICES: [(&str, &str); 17] = [
-    ("saved", "Saved."),
     ("keypair-disabled", "The keypair is disabled. Its tokens stopped working."),
     ("keypair-enabled", "The keypair is enabled. Clients need new tokens; those from before stay dead."),
     ("keypair-saved", "The keypair was saved."),
@@ -138,6 +137,7 @@ const NOTICES: [(&str, &str); 17] = [
     ("user-removed", "The user no longer has a role here."),
     ("invitation-revoked", "The invitation was revoked."),
     ("query-created", "The query was created."),
+    ("query-saved", "The query was saved."),
     ("query-closed", "The query is closed."),
     ("environment-created", "The environment was created."),
     ("environment-closed", "The environment is closed."),

@@ -130,3 +130,38 @@ async fn the_log_tells_who_did_what() {
     assert_eq!(house.get(&format!("{log}?before=1"), &admin).await.status, StatusCode::OK);
     assert_eq!(house.get(&format!("{log}?before=x"), &admin).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_query_is_edited_unless_somebody_was_faster() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let reader = house.signed_in("reader@example.com", &[(house.shop(), Role::Reader)]).await;
+    let queries = format!("{}/queries", base(house.shop()));
+    let made = house.post(&queries, &admin, &[("title", "Delivery"), ("question", "In time?")]).await;
+    let query = made.location().split('?').next().unwrap().to_owned();
+    let edit = format!("{query}/edit");
+    assert!(house.get(&query, &admin).await.body.contains(&edit));
+    assert!(!house.get(&query, &reader).await.body.contains(&edit));
+    let version = house.get(&edit, &admin).await.between("name=\"version\" value=\"", "\"").to_owned();
+    let fields = |title| [("version", version.as_str()), ("title", title), ("question", "On the day?")];
+    let bad = house.post(&edit, &admin, &fields("")).await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(bad.body.contains("On the day?"), "what was typed is kept");
+    let saved = house.post(&edit, &admin, &fields("Shipping")).await;
+    assert_eq!(
+        (saved.status, saved.location()),
+        (StatusCode::SEE_OTHER, &*format!("{query}?done=query-saved"))
+    );
+    let page = house.get(saved.location(), &reader).await;
+    assert!(page.body.contains("Shipping") && page.body.contains("On the day?"));
+
+    let late = house.post(&edit, &admin, &fields("Dispatch")).await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    assert!(late.body.contains("Somebody changed this query while you were editing."));
+    assert!(late.body.contains("value=\"Dispatch\"") && late.body.contains("name=\"version\" value=\"2\""));
+    assert!(house.get(&query, &reader).await.body.contains("Shipping"), "nothing was saved");
+    for version in ["x", ""] {
+        let fields = [("version", version), ("title", "t"), ("question", "q")];
+        assert_eq!(house.post(&edit, &admin, &fields).await.status, StatusCode::BAD_REQUEST);
+    }
+}
