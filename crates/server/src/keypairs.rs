@@ -1,8 +1,9 @@
-//! What can be done to keypairs, for every surface: load, decide in the domain, save.
+//! What can be done to keypairs, for every surface: decided in the domain, inside the store's transaction.
+
+use std::sync::{Mutex, PoisonError};
 
 use domain::{
     Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, Owner, Scopes,
-    Timestamp,
 };
 use jiff::SignedDuration;
 use storage::StorageError;
@@ -19,9 +20,6 @@ pub(crate) enum KeypairError {
     #[error(transparent)]
     Store(#[from] StorageError),
 }
-
-/// How often an edit without a version is decided anew when another one came first.
-const ATTEMPTS: usize = 8;
 
 /// Makes a keypair. `held` are the scopes of the caller's own token, if it is a program.
 pub(crate) async fn create(
@@ -47,8 +45,13 @@ pub(crate) async fn edit(
     expected_version: Option<i64>,
     held: Option<Scopes>,
 ) -> Result<Keypair, KeypairError> {
-    let change = |before: &Keypair, now| Ok((before.edited(edit, held, now)?, ()));
-    Ok(change_keypair(app, author, owner, id, expected_version, None, change).await?.0)
+    let now = app.clock.now();
+    let decide = |before: &Keypair| {
+        let after = before.edited(edit, held, now)?;
+        let action = before.change_to(&after);
+        Ok((after, action))
+    };
+    Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
 }
 
 /// Adds a secret; the others live on for `overlap` at the most, or as long as they would without it.
@@ -61,8 +64,19 @@ pub(crate) async fn rotate(
     expected_version: Option<i64>,
     held: Option<Scopes>,
 ) -> Result<(Keypair, KeySecret), KeypairError> {
-    let change = |before: &Keypair, now| before.rotated(overlap, held, now, &*app.entropy);
-    change_keypair(app, author, owner, id, expected_version, Some(Action::KeypairSecretAdded), change).await
+    let now = app.clock.now();
+    let made = Mutex::new(None);
+    let decide = |before: &Keypair| {
+        let (after, secret) = before.rotated(overlap, held, now, &*app.entropy)?;
+        *made.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret);
+        Ok((after, Action::KeypairSecretAdded))
+    };
+    let stamp = app.stamp(author, now);
+    let after = app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??;
+    let secret = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // A rotation is never decided without a secret.
+    let secret = secret.ok_or_else(|| StorageError::Corrupt("a rotation made no secret".to_owned()))?;
+    Ok((after, secret))
 }
 
 /// Deletes secret `n`.
@@ -74,10 +88,9 @@ pub(crate) async fn delete_secret(
     n: u32,
     expected_version: Option<i64>,
 ) -> Result<Keypair, KeypairError> {
-    let change = |before: &Keypair, now| Ok((before.without_secret(n, now)?, ()));
-    Ok(change_keypair(app, author, owner, id, expected_version, Some(Action::KeypairSecretDeleted), change)
-        .await?
-        .0)
+    let now = app.clock.now();
+    let decide = |before: &Keypair| Ok((before.without_secret(n, now)?, Action::KeypairSecretDeleted));
+    Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
 }
 
 /// Removes a keypair for good.
@@ -90,35 +103,6 @@ pub(crate) async fn remove(
 ) -> Result<(), KeypairError> {
     let stamp = app.stamp(author, app.clock.now());
     Ok(app.store.remove_keypair(&stamp, owner, id, expected_version).await?)
-}
-
-async fn change_keypair<T>(
-    app: &App,
-    author: &Author,
-    owner: Owner,
-    id: KeyId,
-    expected_version: Option<i64>,
-    action: Option<Action>,
-    change: impl Fn(&Keypair, Timestamp) -> Result<(Keypair, T), KeypairRefusal>,
-) -> Result<(Keypair, T), KeypairError> {
-    for attempt in 1.. {
-        let before = app.store.keypair(owner, id).await?;
-        if expected_version.is_some_and(|expected| expected != before.version) {
-            return Err(StorageError::Moved.into());
-        }
-        let now = app.clock.now();
-        let (after, extra) = change(&before, now)?;
-        if after == before {
-            return Ok((after, extra));
-        }
-        let action = action.unwrap_or_else(|| before.change_to(&after));
-        match app.store.save_keypair(&app.stamp(author, now), action, &before, &after).await {
-            Err(StorageError::Moved) if expected_version.is_none() && attempt < ATTEMPTS => {}
-            Err(error) => return Err(error.into()),
-            Ok(()) => return Ok((after, extra)),
-        }
-    }
-    Err(StorageError::Moved.into())
 }
 
 /// Who made the keypair, as the API and the command line say it: an identifier, or `operator`.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -16,6 +18,9 @@ use crate::metrics;
 use crate::router::router;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How long the headers of a request may take to arrive, and a connection to answer.
+const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 
 /// How long what was begun may take to finish after SIGTERM.
 const FINISH_WITHIN: Duration = Duration::from_secs(25);
@@ -31,22 +36,16 @@ pub(crate) async fn serve(
     upkeep.spawn(follow_feed(app.clone()));
     upkeep.spawn(keep_up(app.clone()));
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let mut told = stop.clone();
-    let stopped = async move {
-        let _ = told.wait_for(|stop| *stop).await;
-    };
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stopped).into_future();
-    let overdue = async {
+    let handle = Handle::new();
+    let mut server = axum_server::from_tcp(listener.into_std()?)?.handle(handle.clone());
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(HEADERS_WITHIN);
+    let finishing = tokio::spawn(async move {
         let _ = stop.wait_for(|stop| *stop).await;
-        tokio::time::sleep(FINISH_WITHIN).await;
-    };
-    let served = tokio::select! {
-        served = serving => served,
-        () = overdue => {
-            tracing::warn!("stopping although some requests have not finished");
-            Ok(())
-        }
-    };
+        handle.graceful_shutdown(Some(FINISH_WITHIN));
+    });
+    let served = server.serve(service).await;
+    finishing.abort();
     upkeep.shutdown().await;
     if let Err(error) = app.live.flush_uses().await {
         tracing::warn!(%error, "the last-used times could not be written");

@@ -43,6 +43,7 @@ CREATE TABLE invitation (
     token      BLOB NOT NULL UNIQUE,
     role       TEXT NOT NULL CHECK (role IN ('administrator', 'author', 'reader')),
     expires_at INTEGER NOT NULL,
+    invited_by TEXT,
     PRIMARY KEY (owner_id, email)
 ) STRICT;
 CREATE INDEX invitation_to_person ON invitation (email);

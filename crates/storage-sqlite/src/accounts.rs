@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use domain::{Account, AccountId, Action, Grant, Name, ObjectRef, PasswordHash, Role, Stamp, State, User};
+use domain::{
+    Account, AccountId, Action, Grant, Name, ObjectRef, Owner, PasswordHash, Role, Stamp, State, User,
+};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -7,7 +9,7 @@ use storage::{Accounts, Record, Result, Slice, StorageError, TokenHash};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text};
-use crate::{SqliteStorage, begin, roles, users};
+use crate::{SqliteStorage, author, begin, roles, users};
 
 fn account(row: &SqliteRow) -> Result<Account> {
     Ok(Account {
@@ -40,6 +42,11 @@ async fn insert(tx: &mut SqliteConnection, account: &Account) -> Result<()> {
         .await
         .stored()?;
     Ok(())
+}
+
+/// The identifiers that a statement about `owner` finds.
+pub(crate) async fn ids(tx: &mut SqliteConnection, sql: &'static str, owner: Owner) -> Result<Vec<String>> {
+    sqlx::query_scalar(sql).bind(owner.to_string()).fetch_all(tx).await.stored()
 }
 
 fn change(action: Action, account: &Account, before: Value, after: Value) -> Change {
@@ -79,15 +86,25 @@ impl Accounts for SqliteStorage {
             .collect()
     }
 
-    async fn rename_account(&self, stamp: &Stamp, before: &Account, name: &Name) -> Result<Account> {
+    async fn rename_account(
+        &self,
+        stamp: &Stamp,
+        id: AccountId,
+        expected_version: Option<i64>,
+        name: &Name,
+    ) -> Result<Account> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
-        let current = find(&mut tx, before.id).await?;
+        author::require(&mut tx, stamp, id.into(), Role::Administrator).await?;
+        let current = find(&mut tx, id).await?;
         if !current.state.is_open() {
             return Err(StorageError::Closed);
         }
-        if current.version != before.version {
+        if expected_version.is_some_and(|expected| expected != current.version) {
             return Err(StorageError::Moved);
+        }
+        if current.name == *name {
+            return Ok(current);
         }
         let after = Account { name: name.clone(), version: current.version + 1, ..current.clone() };
         sqlx::query("UPDATE account SET name = ?, version = ? WHERE id = ?")
@@ -106,12 +123,26 @@ impl Accounts for SqliteStorage {
     async fn close_account(&self, stamp: &Stamp, id: AccountId) -> Result<Account> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require(&mut tx, stamp, id.into(), Role::Administrator).await?;
         let before = find(&mut tx, id).await?;
         if !before.state.is_open() {
             return Err(StorageError::Closed);
         }
         let after = Account { state: State::Closed(stamp.at), version: before.version + 1, ..before.clone() };
         let at = stamp.at.as_millisecond();
+        let environments = ids(
+            &mut tx,
+            "SELECT id FROM environment WHERE account_id = ? AND closed_at IS NULL ORDER BY id",
+            id.into(),
+        )
+        .await?;
+        let keypairs = ids(
+            &mut tx,
+            "SELECT id FROM keypair WHERE owner_id = ?1 \
+             OR owner_id IN (SELECT id FROM environment WHERE account_id = ?1) ORDER BY id",
+            id.into(),
+        )
+        .await?;
         for statement in [
             "UPDATE account SET closed_at = ?2, version = version + 1 WHERE id = ?1",
             "UPDATE environment SET closed_at = ?2, version = version + 1 \
@@ -129,7 +160,11 @@ impl Accounts for SqliteStorage {
         ] {
             sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
         }
-        let closed = change(Action::AccountClosed, &after, before.record(), after.record());
+        let mut record = after.record();
+        if let Some(record) = record.as_object_mut() {
+            record.insert("ended".to_owned(), json!({"environments": environments, "keypairs": keypairs}));
+        }
+        let closed = change(Action::AccountClosed, &after, before.record(), record);
         append(&mut tx, stamp, closed).await?;
         tx.commit().await.stored()?;
         Ok(after)

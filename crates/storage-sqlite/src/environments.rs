@@ -1,13 +1,13 @@
 use async_trait::async_trait;
-use domain::{AccountId, Action, Environment, EnvironmentId, Name, ObjectRef, Owner, Stamp, State};
-use serde_json::Value;
+use domain::{AccountId, Action, Environment, EnvironmentId, Name, ObjectRef, Owner, Role, Stamp, State};
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use storage::{Environments, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text};
-use crate::{SqliteStorage, accounts, begin};
+use crate::{SqliteStorage, accounts, author, begin};
 
 fn environment(row: &SqliteRow) -> Result<Environment> {
     Ok(Environment {
@@ -60,6 +60,7 @@ impl Environments for SqliteStorage {
     async fn create_environment(&self, stamp: &Stamp, environment: &Environment) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require(&mut tx, stamp, environment.account.into(), Role::Administrator).await?;
         require_open(&mut tx, environment.account.into()).await?;
         sqlx::query(
             "INSERT INTO environment (id, account_id, name, version, created_at, closed_at) \
@@ -123,14 +124,19 @@ impl Environments for SqliteStorage {
     async fn rename_environment(
         &self,
         stamp: &Stamp,
-        before: &Environment,
+        id: EnvironmentId,
+        expected_version: Option<i64>,
         name: &Name,
     ) -> Result<Environment> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
-        let current = find_open(&mut tx, before.id).await?;
-        if current.version != before.version {
+        author::require(&mut tx, stamp, id.into(), Role::Administrator).await?;
+        let current = find_open(&mut tx, id).await?;
+        if expected_version.is_some_and(|expected| expected != current.version) {
             return Err(StorageError::Moved);
+        }
+        if current.name == *name {
+            return Ok(current);
         }
         let after = Environment { name: name.clone(), version: current.version + 1, ..current.clone() };
         sqlx::query("UPDATE environment SET name = ?, version = ? WHERE id = ?")
@@ -154,12 +160,16 @@ impl Environments for SqliteStorage {
     ) -> Result<Environment> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require(&mut tx, stamp, id.into(), Role::Administrator).await?;
         let before = find_open(&mut tx, id).await?;
         if expected_version.is_some_and(|expected| expected != before.version) {
             return Err(StorageError::Moved);
         }
         let after =
             Environment { state: State::Closed(stamp.at), version: before.version + 1, ..before.clone() };
+        let keypairs =
+            accounts::ids(&mut tx, "SELECT id FROM keypair WHERE owner_id = ? ORDER BY id", id.into())
+                .await?;
         sqlx::query("UPDATE environment SET closed_at = ?, version = ? WHERE id = ?")
             .bind(stamp.at.as_millisecond())
             .bind(after.version)
@@ -174,7 +184,11 @@ impl Environments for SqliteStorage {
         ] {
             sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
         }
-        let closed = change(Action::EnvironmentClosed, &after, before.record(), after.record());
+        let mut record = after.record();
+        if let Some(record) = record.as_object_mut() {
+            record.insert("ended".to_owned(), json!({"keypairs": keypairs}));
+        }
+        let closed = change(Action::EnvironmentClosed, &after, before.record(), record);
         append(&mut tx, stamp, closed).await?;
         tx.commit().await.stored()?;
         Ok(after)

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::{Action, Email, Grant, ObjectRef, Owner, Stamp, Timestamp};
+use domain::{Action, Actor, Email, Grant, ObjectRef, Owner, Role, Stamp, Timestamp};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -7,7 +7,7 @@ use storage::{Invitation, Invitations, NewPerson, Record, Result, StorageError, 
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text};
-use crate::{SqliteStorage, begin, environments, roles, users};
+use crate::{SqliteStorage, author, begin, environments, roles, users};
 
 fn invitation(row: &SqliteRow) -> Result<Invitation> {
     Ok(Invitation {
@@ -18,13 +18,32 @@ fn invitation(row: &SqliteRow) -> Result<Invitation> {
     })
 }
 
+/// An invitation stands as long as whoever made it administers what it is for: nobody comes back, or lets others in,
+/// by a link from before.
+macro_rules! still_stands {
+    () => {
+        " AND (invited_by IS NULL OR EXISTS (SELECT 1 FROM role WHERE role.user_id = invitation.invited_by \
+         AND role.role = 'administrator' AND (role.owner_id = invitation.owner_id OR role.owner_id = \
+         (SELECT account_id FROM environment WHERE environment.id = invitation.owner_id))))"
+    };
+}
+
+/// The person who invites; none for the operator.
+fn inviter(actor: &Actor) -> Option<String> {
+    match actor {
+        Actor::User(id, _) => Some(id.to_string()),
+        Actor::Operator | Actor::Keypair(_) => None,
+    }
+}
+
 async fn find(connection: &mut SqliteConnection, token: &TokenHash, now: Timestamp) -> Result<Invitation> {
-    let row = sqlx::query("SELECT * FROM invitation WHERE token = ? AND expires_at > ?")
-        .bind(token.as_slice())
-        .bind(now.as_millisecond())
-        .fetch_one(connection)
-        .await
-        .stored()?;
+    let row =
+        sqlx::query(concat!("SELECT * FROM invitation WHERE token = ? AND expires_at > ?", still_stands!()))
+            .bind(token.as_slice())
+            .bind(now.as_millisecond())
+            .fetch_one(connection)
+            .await
+            .stored()?;
     invitation(&row)
 }
 
@@ -42,6 +61,20 @@ fn change(action: Action, invitation: &Invitation, before: Value, after: Value) 
 async fn revoke(tx: &mut SqliteConnection, invitation: &Invitation) -> Result<Change> {
     delete(tx, invitation).await?;
     Ok(change(Action::InvitationRevoked, invitation, invitation.record(), Value::Null))
+}
+
+/// Takes the invitation of the address to `on` away, if there is one; what its line in the log says.
+pub(crate) async fn revoke_to(tx: &mut SqliteConnection, on: Owner, email: &Email) -> Result<Option<Change>> {
+    let row = sqlx::query("SELECT * FROM invitation WHERE owner_id = ? AND email = ?")
+        .bind(on.to_string())
+        .bind(email.as_str())
+        .fetch_optional(&mut *tx)
+        .await
+        .stored()?;
+    match row {
+        Some(row) => Ok(Some(revoke(tx, &invitation(&row)?).await?)),
+        None => Ok(None),
+    }
 }
 
 /// Takes every invitation to the address away; what their lines in the log say.
@@ -73,16 +106,18 @@ impl Invitations for SqliteStorage {
     async fn create_invitation(&self, stamp: &Stamp, invitation: &Invitation) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require(&mut tx, stamp, invitation.grant.on, Role::Administrator).await?;
         environments::require_open(&mut tx, invitation.grant.on).await?;
         sqlx::query(
-            "INSERT OR REPLACE INTO invitation (owner_id, email, token, role, expires_at) \
-             VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO invitation (owner_id, email, token, role, expires_at, invited_by) \
+             VALUES (?, ?, ?, ?, ?, ?)",
         )
         .bind(invitation.grant.on.to_string())
         .bind(invitation.email.as_str())
         .bind(invitation.token.as_slice())
         .bind(invitation.grant.role.name())
         .bind(invitation.expires_at.as_millisecond())
+        .bind(inviter(&stamp.actor))
         .execute(&mut *tx)
         .await
         .stored()?;
@@ -96,15 +131,19 @@ impl Invitations for SqliteStorage {
     }
 
     async fn invitations(&self, on: Owner, now: Timestamp) -> Result<Vec<Invitation>> {
-        sqlx::query("SELECT * FROM invitation WHERE owner_id = ? AND expires_at > ? ORDER BY email")
-            .bind(on.to_string())
-            .bind(now.as_millisecond())
-            .fetch_all(&self.readers)
-            .await
-            .stored()?
-            .iter()
-            .map(invitation)
-            .collect()
+        sqlx::query(concat!(
+            "SELECT * FROM invitation WHERE owner_id = ? AND expires_at > ?",
+            still_stands!(),
+            " ORDER BY email"
+        ))
+        .bind(on.to_string())
+        .bind(now.as_millisecond())
+        .fetch_all(&self.readers)
+        .await
+        .stored()?
+        .iter()
+        .map(invitation)
+        .collect()
     }
 
     async fn accept_invitation(
@@ -147,6 +186,7 @@ impl Invitations for SqliteStorage {
     async fn revoke_invitation(&self, stamp: &Stamp, on: Owner, email: &Email) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require(&mut tx, stamp, on, Role::Administrator).await?;
         let row = sqlx::query("SELECT * FROM invitation WHERE owner_id = ? AND email = ?")
             .bind(on.to_string())
             .bind(email.as_str())

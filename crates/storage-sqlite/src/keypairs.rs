@@ -3,16 +3,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, Actor, Comment, KeyId, Keypair, ObjectRef, Owner, Scopes, Secret, SecretHash, Stamp,
+    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, Role, Scopes,
+    Secret, SecretHash, Stamp,
 };
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use storage::{KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
+use storage::{DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{SqliteStorage, begin, environments};
+use crate::{SqliteStorage, author, begin, environments};
 
 /// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
 /// keypair must not wait for thousands of them, and another process only looks for its turn now and then.
@@ -125,6 +126,7 @@ impl Keypairs for SqliteStorage {
     async fn create_keypair(&self, stamp: &Stamp, keypair: &Keypair) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require(&mut tx, stamp, keypair.owner, Role::Administrator).await?;
         environments::require_open(&mut tx, keypair.owner).await?;
         sqlx::query(
             "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
@@ -191,18 +193,31 @@ impl Keypairs for SqliteStorage {
             .collect()
     }
 
-    async fn save_keypair(
+    async fn change_keypair(
         &self,
         stamp: &Stamp,
-        action: Action,
-        before: &Keypair,
-        after: &Keypair,
-    ) -> Result<()> {
+        owner: Owner,
+        id: KeyId,
+        expected_version: Option<i64>,
+        decide: DecideKeypair<'_>,
+    ) -> Result<Result<Keypair, KeypairRefusal>> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
-        let saved = sqlx::query(
+        author::require(&mut tx, stamp, owner, Role::Administrator).await?;
+        let before = find(&mut tx, owner, id).await?;
+        if expected_version.is_some_and(|expected| expected != before.version) {
+            return Err(StorageError::Moved);
+        }
+        let (after, action) = match decide(&before) {
+            Ok(decided) => decided,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if after == before {
+            return Ok(Ok(before));
+        }
+        sqlx::query(
             "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
-             expires_at = ?, secrets_made = ? WHERE id = ? AND owner_id = ? AND version = ?",
+             expires_at = ?, secrets_made = ? WHERE id = ?",
         )
         .bind(after.comment.as_str())
         .bind(after.scopes.to_string())
@@ -212,15 +227,9 @@ impl Keypairs for SqliteStorage {
         .bind(after.expires_at.map(|at| at.as_millisecond()))
         .bind(after.secrets_made)
         .bind(before.id.to_string())
-        .bind(before.owner.to_string())
-        .bind(before.version)
         .execute(&mut *tx)
         .await
         .stored()?;
-        if saved.rows_affected() == 0 {
-            find(&mut tx, before.owner, before.id).await?;
-            return Err(StorageError::Moved);
-        }
         for known in &before.secrets {
             match after.secrets.iter().find(|secret| secret.n == known.n) {
                 None => sqlx::query("DELETE FROM keypair_secret WHERE keypair_id = ? AND n = ?")
@@ -244,7 +253,8 @@ impl Keypairs for SqliteStorage {
         }
         append(&mut tx, stamp, change(action, before.id, before.owner, before.record(), after.record()))
             .await?;
-        tx.commit().await.stored()
+        tx.commit().await.stored()?;
+        Ok(Ok(after))
     }
 
     async fn remove_keypair(
@@ -256,6 +266,7 @@ impl Keypairs for SqliteStorage {
     ) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require(&mut tx, stamp, owner, Role::Administrator).await?;
         let before = find(&mut tx, owner, id).await?;
         if expected_version.is_some_and(|expected| expected != before.version) {
             return Err(StorageError::Moved);

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod audit;
+mod author;
 mod environments;
 mod files;
 mod invitations;

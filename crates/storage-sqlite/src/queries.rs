@@ -1,13 +1,13 @@
 use async_trait::async_trait;
-use domain::{Action, EnvironmentId, Name, ObjectRef, Query, QueryId, QueryState, QuestionText, Stamp};
+use domain::{Action, EnvironmentId, Name, ObjectRef, Query, QueryId, QueryState, QuestionText, Role, Stamp};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use storage::{Queries, Record, Result, Slice, StorageError};
+use storage::{DecideQuery, Queries, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text, upper_bound};
-use crate::{SqliteStorage, begin, environments};
+use crate::{SqliteStorage, author, begin, environments};
 
 /// A part of an environment's queries.
 const NEWEST: &str = "SELECT * FROM query WHERE environment_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
@@ -56,6 +56,7 @@ impl Queries for SqliteStorage {
     async fn create_query(&self, stamp: &Stamp, query: &Query) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require(&mut tx, stamp, query.environment.into(), Role::Author).await?;
         environments::find_open(&mut tx, query.environment).await?;
         sqlx::query(
             "INSERT INTO query (id, environment_id, title, question, version, created_at, closed_at) \
@@ -92,30 +93,42 @@ impl Queries for SqliteStorage {
             .collect()
     }
 
-    async fn save_query(&self, stamp: &Stamp, action: Action, before: &Query, after: &Query) -> Result<()> {
+    async fn change_query(
+        &self,
+        stamp: &Stamp,
+        action: Action,
+        environment: EnvironmentId,
+        id: QueryId,
+        expected_version: Option<i64>,
+        decide: DecideQuery<'_>,
+    ) -> Result<Query> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
-        environments::find_open(&mut tx, before.environment).await?;
-        let saved = sqlx::query(
+        author::require(&mut tx, stamp, environment.into(), Role::Administrator).await?;
+        environments::find_open(&mut tx, environment).await?;
+        let before = find(&mut tx, environment, id).await?;
+        if expected_version.is_some_and(|expected| expected != before.version) {
+            return Err(StorageError::Moved);
+        }
+        let after = decide(&before);
+        if after == before {
+            return Ok(before);
+        }
+        sqlx::query(
             "UPDATE query SET title = ?, question = ?, version = ?, closed_at = ? \
-             WHERE id = ? AND environment_id = ? AND version = ?",
+             WHERE id = ?",
         )
         .bind(after.title.as_str())
         .bind(after.question.as_str())
         .bind(after.version)
-        .bind(closed_at(after))
+        .bind(closed_at(&after))
         .bind(before.id.to_string())
-        .bind(before.environment.to_string())
-        .bind(before.version)
         .execute(&mut *tx)
         .await
         .stored()?;
-        if saved.rows_affected() == 0 {
-            find(&mut tx, before.environment, before.id).await?;
-            return Err(StorageError::Moved);
-        }
-        append(&mut tx, stamp, change(action, after, before.record(), after.record())).await?;
-        tx.commit().await.stored()
+        append(&mut tx, stamp, change(action, &after, before.record(), after.record())).await?;
+        tx.commit().await.stored()?;
+        Ok(after)
     }
 }
 

@@ -6,7 +6,7 @@ use storage::{Record, Result, Roles, StorageError};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored};
-use crate::{SqliteStorage, begin, environments, users};
+use crate::{SqliteStorage, author, begin, environments, invitations, users};
 
 /// Stores the role in place of any that the user holds on the same account or environment.
 pub(crate) async fn put(tx: &mut SqliteConnection, user: UserId, grant: Grant) -> Result<()> {
@@ -82,7 +82,8 @@ impl Roles for SqliteStorage {
     async fn grant_role(&self, stamp: &Stamp, user: UserId, grant: Grant) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
-        users::find(&mut tx, user).await?;
+        author::require(&mut tx, stamp, grant.on, Role::Administrator).await?;
+        let person = users::find(&mut tx, user).await?;
         environments::require_open(&mut tx, grant.on).await?;
         let before = held(&mut tx, user, grant.on).await?;
         if before == Some(Role::Administrator) && grant.role != Role::Administrator {
@@ -90,12 +91,17 @@ impl Roles for SqliteStorage {
         }
         put(&mut tx, user, grant).await?;
         append(&mut tx, stamp, change(Action::RoleGranted, user, grant.on, before, Some(grant.role))).await?;
+        // An invitation from before would undo a demotion.
+        if let Some(revoked) = invitations::revoke_to(&mut tx, grant.on, &person.email).await? {
+            append(&mut tx, &stamp.further(1), revoked).await?;
+        }
         tx.commit().await.stored()
     }
 
     async fn revoke_role(&self, stamp: &Stamp, user: UserId, on: Owner) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require(&mut tx, stamp, on, Role::Administrator).await?;
         let before = held(&mut tx, user, on).await?.ok_or(StorageError::NotFound)?;
         if before == Role::Administrator {
             require_another_administrator(&mut tx, user, on).await?;
@@ -107,6 +113,10 @@ impl Roles for SqliteStorage {
             .await
             .stored()?;
         append(&mut tx, stamp, change(Action::RoleRevoked, user, on, Some(before), None)).await?;
+        let person = users::find(&mut tx, user).await?;
+        if let Some(revoked) = invitations::revoke_to(&mut tx, on, &person.email).await? {
+            append(&mut tx, &stamp.further(1), revoked).await?;
+        }
         tx.commit().await.stored()
     }
 

@@ -15,8 +15,14 @@ pub trait Accounts: Send + Sync {
     /// Accounts, the oldest first.
     async fn accounts(&self, slice: Slice<AccountId>) -> Result<Vec<Account>>;
 
-    /// Renames `before`; `Moved` if it is no longer as it was read, `Closed`.
-    async fn rename_account(&self, stamp: &Stamp, before: &Account, name: &Name) -> Result<Account>;
+    /// Renames the account. With `expected_version`, `Moved` unless it still has that version. `NotFound`, `Closed`.
+    async fn rename_account(
+        &self,
+        stamp: &Stamp,
+        id: AccountId,
+        expected_version: Option<i64>,
+        name: &Name,
+    ) -> Result<Account>;
 
     /// Closes the account and its environments, and ends every keypair, role and invitation of any of them, in one
     /// transaction. `NotFound`, `Closed`.

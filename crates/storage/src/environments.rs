@@ -23,11 +23,13 @@ pub trait Environments: Send + Sync {
         slice: Slice<EnvironmentId>,
     ) -> Result<Vec<Environment>>;
 
-    /// Renames `before`; `Moved` if it is no longer as it was read, `Closed`.
+    /// Renames the environment. With `expected_version`, `Moved` unless it still has that version. `NotFound`,
+    /// `Closed`.
     async fn rename_environment(
         &self,
         stamp: &Stamp,
-        before: &Environment,
+        id: EnvironmentId,
+        expected_version: Option<i64>,
         name: &Name,
     ) -> Result<Environment>;
 

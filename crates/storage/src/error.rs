@@ -10,6 +10,9 @@ pub enum StorageError {
     /// The object was changed by somebody else since it was read.
     #[error("the object was changed in the meantime")]
     Moved,
+    /// Whoever asks was stopped, or may not do it any more.
+    #[error("whoever asks may not do it any more")]
+    NotAllowed,
     /// Something else already has that name or address.
     #[error("it exists already")]
     Exists,

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::{AccountId, Action, KeyId, Keypair, Owner, Stamp, Timestamp};
+use domain::{AccountId, Action, KeyId, Keypair, KeypairRefusal, Owner, Stamp, Timestamp};
 
 use crate::{Result, Slice};
 
@@ -23,6 +23,10 @@ pub struct KeyUse {
     pub at: Timestamp,
 }
 
+/// What a change makes of a keypair and what the log calls it, or why it is refused.
+pub type DecideKeypair<'a> =
+    &'a (dyn Fn(&Keypair) -> Result<(Keypair, Action), KeypairRefusal> + Send + Sync);
+
 /// Keypairs.
 #[async_trait]
 pub trait Keypairs: Send + Sync {
@@ -35,14 +39,17 @@ pub trait Keypairs: Send + Sync {
     /// The owner's keypairs, the newest first.
     async fn keypairs(&self, owner: Owner, slice: Slice<KeyId>) -> Result<Vec<Keypair>>;
 
-    /// Stores `after` in place of `before`; `Moved` if it is no longer as it was read, `NotFound`.
-    async fn save_keypair(
+    /// Loads the owner's keypair, decides what becomes of it, and stores that: no other change comes in between, so
+    /// one without a version can't lose a race. With `expected_version`, `Moved` unless it still has that version. What
+    /// comes out as it was is not written. `NotFound`.
+    async fn change_keypair(
         &self,
         stamp: &Stamp,
-        action: Action,
-        before: &Keypair,
-        after: &Keypair,
-    ) -> Result<()>;
+        owner: Owner,
+        id: KeyId,
+        expected_version: Option<i64>,
+        decide: DecideKeypair<'_>,
+    ) -> Result<Result<Keypair, KeypairRefusal>>;
 
     /// Removes the owner's keypair for good. With `expected_version`, `Moved` unless it still has that version.
     /// `NotFound`.

@@ -3,6 +3,9 @@ use domain::{Action, EnvironmentId, Query, QueryId, Stamp};
 
 use crate::{Result, Slice};
 
+/// What a change makes of a query.
+pub type DecideQuery<'a> = &'a (dyn Fn(&Query) -> Query + Send + Sync);
+
 /// Queries.
 #[async_trait]
 pub trait Queries: Send + Sync {
@@ -15,6 +18,16 @@ pub trait Queries: Send + Sync {
     /// The environment's queries, the newest first.
     async fn queries(&self, environment: EnvironmentId, slice: Slice<QueryId>) -> Result<Vec<Query>>;
 
-    /// Stores `after` in place of `before`; `Moved` if it is no longer as it was read, `NotFound`.
-    async fn save_query(&self, stamp: &Stamp, action: Action, before: &Query, after: &Query) -> Result<()>;
+    /// Loads the environment's query, decides what becomes of it, and stores that: no other change comes in between.
+    /// With `expected_version`, `Moved` unless it still has that version. What comes out as it was is not written.
+    /// `NotFound`, `Closed`.
+    async fn change_query(
+        &self,
+        stamp: &Stamp,
+        action: Action,
+        environment: EnvironmentId,
+        id: QueryId,
+        expected_version: Option<i64>,
+        decide: DecideQuery<'_>,
+    ) -> Result<Query>;
 }

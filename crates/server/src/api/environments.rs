@@ -9,7 +9,6 @@ use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use domain::{Environment, EnvironmentId, Name};
 use serde::Deserialize;
-use storage::StorageError;
 use utoipa::ToSchema;
 
 use super::authorization::{AccountAdmin, Any, InEnvironment, Token};
@@ -19,9 +18,6 @@ use super::parameters::{NoParameters, Page, PageParameters, Parameters, page};
 use super::shapes::{EnvironmentShape, ListShape};
 use super::versions::{IfMatch, IfMatchParameter, Versioned};
 use crate::app::App;
-
-/// How often an edit without a version is decided anew when another one came first.
-const ATTEMPTS: usize = 8;
 
 impl From<&Environment> for Versioned<EnvironmentShape> {
     fn from(environment: &Environment) -> Self {
@@ -140,22 +136,16 @@ pub(super) async fn change(
     IfMatch(expected): IfMatch,
     Body(change): Body<EnvironmentChange>,
 ) -> Result<Versioned<EnvironmentShape>, ApiError> {
-    let name = change.name.as_deref().map(checked_name).transpose()?;
-    for attempt in 1.. {
-        let before = app.store.environment(environment.id()).await?;
-        if expected.is_some_and(|expected| expected != before.version) {
+    let Some(name) = change.name.as_deref().map(checked_name).transpose()? else {
+        let current = app.store.environment(environment.id()).await?;
+        if expected.is_some_and(|expected| expected != current.version) {
             return Err(ApiError::Moved);
         }
-        let Some(name) = &name else {
-            return Ok(Versioned::from(&before));
-        };
-        let stamp = app.stamp(&environment.author(), app.clock.now());
-        match app.store.rename_environment(&stamp, &before, name).await {
-            Err(StorageError::Moved) if expected.is_none() && attempt < ATTEMPTS => {}
-            renamed => return Ok(Versioned::from(&renamed?)),
-        }
-    }
-    Err(ApiError::Moved)
+        return Ok(Versioned::from(&current));
+    };
+    let stamp = app.stamp(&environment.author(), app.clock.now());
+    let renamed = app.store.rename_environment(&stamp, environment.id(), expected, &name).await?;
+    Ok(Versioned::from(&renamed))
 }
 
 /// Close an environment

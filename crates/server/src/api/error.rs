@@ -288,6 +288,7 @@ impl From<StorageError> for ApiError {
             // What is closed is out of every token's reach; here it was closed in the middle of the request.
             StorageError::NotFound | StorageError::Closed => Self::NotFound,
             StorageError::Moved => Self::Moved,
+            StorageError::NotAllowed => Self::InvalidToken,
             StorageError::Exists => Self::Exists,
             StorageError::Unavailable(_) => Self::Unavailable(error.into()),
             StorageError::LastAdministrator

@@ -98,8 +98,7 @@ impl Act {
             }
             Self::Rename { account, name } => {
                 let (id, name) = (id(&account)?, arguments::name(&name)?);
-                let before = app.store.account(id).await.about(about(id))?;
-                print(json, &app.store.rename_account(&stamp, &before, &name).await.about(about(id))?)
+                print(json, &app.store.rename_account(&stamp, id, None, &name).await.about(about(id))?)
             }
             Self::Close { account, yes } => {
                 let id = id(&account)?;

@@ -113,8 +113,7 @@ impl Act {
             }
             Self::Rename { environment, name } => {
                 let (id, name) = (id(&environment)?, arguments::name(&name)?);
-                let before = app.store.environment(id).await.about(about(id))?;
-                print(json, &app.store.rename_environment(&stamp, &before, &name).await.about(about(id))?)
+                print(json, &app.store.rename_environment(&stamp, id, None, &name).await.about(about(id))?)
             }
             Self::Close { environment, yes } => {
                 let id = id(&environment)?;

@@ -11,7 +11,7 @@ mod uses;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::{Environment, EnvironmentId, KeyId};
+use domain::{Environment, EnvironmentId, KeyId, ObjectRef, Owner};
 use quick_cache::sync::Cache;
 use storage::{KeyUse, LiveKeypair, Storage, StorageError};
 
@@ -101,32 +101,23 @@ impl Live {
     /// Reads the change feed to its end and forgets whatever it touches. Called a few times a second, and by the
     /// node that made a change before it answers.
     pub(crate) async fn catch_up(&self) -> Result<(), StorageError> {
-        let read = self
-            .feed
-            .read(&*self.store, |change| match change.object.kind.as_str() {
-                "keypair" => self.forget(|live| match change.object.id.parse::<KeyId>() {
-                    Ok(id) => {
-                        live.keypairs.remove(&id);
-                    }
-                    Err(_) => live.keypairs.clear(),
-                }),
-                "account" | "environment" => self.forget(|live| {
-                    live.keypairs.clear();
-                    live.environments.clear();
-                }),
-                _ => {}
-            })
-            .await;
+        let read = self.feed.read(&*self.store, |change| self.forget(&change.object)).await;
         if read.is_err() {
             self.feed.distrust();
         }
         read
     }
 
-    fn forget(&self, what: impl FnOnce(&Self)) {
+    /// Forgets what the change of `object` may have made untrue.
+    fn forget(&self, object: &ObjectRef) {
         let mut forgotten = self.forgotten.write().unwrap_or_else(PoisonError::into_inner);
         *forgotten += 1;
-        what(self);
+        if let Ok(id) = object.id.parse::<KeyId>() {
+            self.keypairs.remove(&id);
+        } else if let Ok(owner) = object.id.parse::<Owner>() {
+            self.environments.retain(|_, environment| !owner.reaches(environment));
+            self.keypairs.retain(|_, live| live.keypair.owner != owner && Owner::from(live.account) != owner);
+        }
     }
 
     /// Notes that a keypair was used; written a few seconds later.

@@ -21,18 +21,26 @@ impl Uses {
         }
     }
 
+    /// Writes what was noted. It is let go of only once it is written, so whoever gives up in between loses nothing.
     pub(super) async fn flush(&self, store: &dyn Storage) -> Result<(), StorageError> {
-        let uses: Vec<KeyUse> = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-            .into_iter()
-            .map(|((keypair, secret), at)| KeyUse { keypair, secret, at })
+        let noted: Vec<KeyUse> = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|((keypair, secret), at)| KeyUse { keypair: *keypair, secret: *secret, at: *at })
             .collect();
-        if uses.is_empty() {
+        if noted.is_empty() {
             return Ok(());
         }
-        let written = store.note_uses(&uses).await;
-        if written.is_err() {
-            uses.into_iter().for_each(|used| self.note(used));
+        store.note_uses(&noted).await?;
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for written in noted {
+            let key = (written.keypair, written.secret);
+            if uses.get(&key) == Some(&written.at) {
+                uses.remove(&key);
+            }
         }
-        written
+        Ok(())
     }
 }

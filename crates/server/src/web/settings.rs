@@ -85,8 +85,10 @@ pub(super) async fn rename(
     }
     let stamp = app.stamp(&admin.author(), app.clock.now());
     match &admin.environment {
-        Some(environment) => app.store.rename_environment(&stamp, environment, &name).await.map(drop)?,
-        None => app.store.rename_account(&stamp, &admin.account, &name).await.map(drop)?,
+        Some(environment) => {
+            app.store.rename_environment(&stamp, environment.id, None, &name).await.map(drop)?
+        }
+        None => app.store.rename_account(&stamp, admin.account.id, None, &name).await.map(drop)?,
     }
     Ok(Redirect::to(&format!("{}?done=renamed", form.base)).into_response())
 }

@@ -1,11 +1,27 @@
-use domain::{Action, Comment, Keypair, KeypairEdit, Owner, from_millis};
+use domain::{Action, Actor, Comment, Keypair, KeypairEdit, KeypairRefusal, Owner, Stamp, from_millis};
 
 use super::Fixture;
 use crate::{KeyUse, Slice, StorageError};
 
-fn commented(f: &Fixture, keypair: &Keypair, comment: &str) -> Keypair {
+async fn comment(
+    f: &Fixture,
+    keypair: &Keypair,
+    expected_version: Option<i64>,
+    comment: &str,
+) -> Result<Keypair, StorageError> {
+    let stamp = f.stamp();
     let edit = KeypairEdit { comment: Some(Comment::new(comment).unwrap()), ..KeypairEdit::default() };
-    keypair.edited(&edit, None, f.now()).unwrap()
+    let decide = |before: &Keypair| Ok((before.edited(&edit, None, stamp.at)?, Action::KeypairChanged));
+    let changed =
+        f.store.change_keypair(&stamp, keypair.owner, keypair.id, expected_version, &decide).await?;
+    Ok(changed.expect("nothing to refuse"))
+}
+
+async fn change(f: &Fixture, before: &Keypair, after: &Keypair) {
+    let decide = |_: &Keypair| Ok((after.clone(), Action::KeypairChanged));
+    let stamp = f.stamp();
+    let changed = f.store.change_keypair(&stamp, before.owner, before.id, Some(before.version), &decide);
+    assert_eq!(changed.await.unwrap().unwrap(), *after);
 }
 
 pub async fn keypairs_are_kept_and_belong_to_their_owner(f: Fixture) {
@@ -44,32 +60,38 @@ pub async fn keypairs_are_listed_newest_first_in_parts(f: Fixture) {
 pub async fn an_edit_of_what_moved_on_is_refused(f: Fixture) {
     let account = f.account().await;
     let keypair = f.keypair(account.id).await;
-    let edited = commented(&f, &keypair, "first");
-    f.store.save_keypair(&f.stamp(), Action::KeypairChanged, &keypair, &edited).await.unwrap();
-    let late = commented(&f, &keypair, "second");
-    let refused = f.store.save_keypair(&f.stamp(), Action::KeypairChanged, &keypair, &late).await;
-    assert!(matches!(refused, Err(StorageError::Moved)));
+    let edited = comment(&f, &keypair, Some(1), "first").await.unwrap();
+    assert!(matches!(comment(&f, &keypair, Some(1), "second").await, Err(StorageError::Moved)));
     let refused = f.store.remove_keypair(&f.stamp(), account.id.into(), keypair.id, Some(1)).await;
     assert!(matches!(refused, Err(StorageError::Moved)));
     assert_eq!(f.store.keypair(account.id.into(), keypair.id).await.unwrap(), edited);
 }
 
-pub async fn of_edits_at_the_same_time_one_wins(f: Fixture) {
+pub async fn a_refused_edit_and_one_that_changes_nothing_leave_no_trace(f: Fixture) {
+    let account = f.account().await;
+    let keypair = f.keypair(account.id).await;
+    let before = f.store.last_sequence().await.unwrap();
+    assert_eq!(comment(&f, &keypair, None, keypair.comment.as_str()).await.unwrap(), keypair);
+    let refuse = |_: &Keypair| Err(KeypairRefusal::LastSecret);
+    let refused = f.store.change_keypair(&f.stamp(), account.id.into(), keypair.id, None, &refuse).await;
+    assert_eq!(refused.unwrap(), Err(KeypairRefusal::LastSecret));
+    assert_eq!(f.store.last_sequence().await.unwrap(), before);
+    assert_eq!(f.store.keypair(account.id.into(), keypair.id).await.unwrap(), keypair);
+}
+
+pub async fn of_edits_of_one_version_at_the_same_time_one_wins(f: Fixture) {
     let account = f.account().await;
     let keypair = f.keypair(account.id).await;
     let tasks: Vec<_> = (0..16)
         .map(|n| {
             let (f, keypair) = (f.clone(), keypair.clone());
-            let edited = commented(&f, &keypair, &format!("edit {n}"));
-            tokio::spawn(async move {
-                f.store.save_keypair(&f.stamp(), Action::KeypairChanged, &keypair, &edited).await
-            })
+            tokio::spawn(async move { comment(&f, &keypair, Some(1), &format!("edit {n}")).await })
         })
         .collect();
     let mut won = 0;
     for task in tasks {
         match task.await.unwrap() {
-            Ok(()) => won += 1,
+            Ok(_) => won += 1,
             Err(error) => assert!(matches!(error, StorageError::Moved), "{error}"),
         }
     }
@@ -77,17 +99,60 @@ pub async fn of_edits_at_the_same_time_one_wins(f: Fixture) {
     assert_eq!(f.store.keypair(account.id.into(), keypair.id).await.unwrap().version, 2);
 }
 
+pub async fn edits_without_a_version_never_lose_a_race(f: Fixture) {
+    let account = f.account().await;
+    let keypair = f.keypair(account.id).await;
+    let tasks: Vec<_> = (0..32)
+        .map(|n| {
+            let (f, keypair) = (f.clone(), keypair.clone());
+            tokio::spawn(async move { comment(&f, &keypair, None, &format!("edit {n}")).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(f.store.keypair(account.id.into(), keypair.id).await.unwrap().version, 33);
+}
+
+pub async fn who_was_stopped_changes_nothing_any_more(f: Fixture) {
+    let account = f.account().await;
+    let environment = f.environment(&account).await;
+    let caller = f.keypair(environment.id).await;
+    let target = f.keypair(environment.id).await;
+    let by_caller = |f: &Fixture| Stamp { actor: Actor::Keypair(caller.id), ..f.stamp() };
+    let (allowed, _) = f.unsaved_keypair(environment.id);
+    f.store.create_keypair(&by_caller(&f), &allowed).await.unwrap();
+
+    let disable = |before: &Keypair| {
+        let edit = KeypairEdit { enabled: Some(false), ..KeypairEdit::default() };
+        Ok((before.edited(&edit, None, from_millis(0))?, Action::KeypairDisabled))
+    };
+    let stopped = f.store.change_keypair(&f.stamp(), caller.owner, caller.id, None, &disable).await;
+    stopped.unwrap().unwrap();
+    let before = f.store.last_sequence().await.unwrap();
+    let (late, _) = f.unsaved_keypair(environment.id);
+    let refused = |outcome| assert!(matches!(outcome, Err(StorageError::NotAllowed)));
+    refused(f.store.create_keypair(&by_caller(&f), &late).await);
+    let own = f.store.change_keypair(&by_caller(&f), caller.owner, caller.id, None, &disable).await;
+    refused(own.map(drop));
+    refused(f.store.remove_keypair(&by_caller(&f), target.owner, target.id, None).await);
+    refused(f.store.close_environment(&by_caller(&f), environment.id, None).await.map(drop));
+    f.store.remove_keypair(&f.stamp(), caller.owner, caller.id, None).await.unwrap();
+    refused(f.store.create_keypair(&by_caller(&f), &late).await);
+    assert_eq!(f.store.last_sequence().await.unwrap(), before + 1);
+}
+
 pub async fn secrets_come_and_go_with_the_keypair(f: Fixture) {
     let account = f.account().await;
     let keypair = f.keypair(account.id).await;
     let two = f.rotated(&keypair);
-    f.store.save_keypair(&f.stamp(), Action::KeypairSecretAdded, &keypair, &two).await.unwrap();
+    change(&f, &keypair, &two).await;
     let found = f.store.keypair(account.id.into(), keypair.id).await.unwrap();
     assert_eq!(found, two);
     assert_eq!(found.secrets.iter().map(|secret| secret.n).collect::<Vec<_>>(), [1, 2]);
     assert_ne!(found.secrets[0].hash, found.secrets[1].hash);
     let one = two.without_secret(1, f.now()).unwrap();
-    f.store.save_keypair(&f.stamp(), Action::KeypairSecretDeleted, &two, &one).await.unwrap();
+    change(&f, &two, &one).await;
     assert_eq!(f.store.live_keypair(keypair.id).await.unwrap().unwrap().keypair, one);
 }
 
@@ -95,9 +160,9 @@ pub async fn a_secrets_number_is_never_given_twice(f: Fixture) {
     let account = f.account().await;
     let one = f.keypair(account.id).await;
     let two = f.rotated(&one);
-    f.store.save_keypair(&f.stamp(), Action::KeypairSecretAdded, &one, &two).await.unwrap();
+    change(&f, &one, &two).await;
     let without = two.without_secret(2, f.now()).unwrap();
-    f.store.save_keypair(&f.stamp(), Action::KeypairSecretDeleted, &two, &without).await.unwrap();
+    change(&f, &two, &without).await;
     let found = f.store.keypair(account.id.into(), one.id).await.unwrap();
     assert_eq!(found.secrets_made, 2);
     assert_eq!(f.store.live_keypair(one.id).await.unwrap().unwrap().keypair.secrets_made, 2);
@@ -111,9 +176,7 @@ pub async fn a_removed_keypair_is_gone_for_good(f: Fixture) {
     let keypair = f.keypair(account.id).await;
     f.store.remove_keypair(&f.stamp(), account.id.into(), keypair.id, Some(1)).await.unwrap();
     assert!(f.store.live_keypair(keypair.id).await.unwrap().is_none());
-    let edited = commented(&f, &keypair, "after");
-    let refused = f.store.save_keypair(&f.stamp(), Action::KeypairChanged, &keypair, &edited).await;
-    assert!(matches!(refused, Err(StorageError::NotFound)));
+    assert!(matches!(comment(&f, &keypair, None, "after").await, Err(StorageError::NotFound)));
     let refused = f.store.remove_keypair(&f.stamp(), account.id.into(), keypair.id, None).await;
     assert!(matches!(refused, Err(StorageError::NotFound)));
 }

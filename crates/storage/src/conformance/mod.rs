@@ -46,7 +46,10 @@ promises! {
         keypairs_are_kept_and_belong_to_their_owner,
         keypairs_are_listed_newest_first_in_parts,
         an_edit_of_what_moved_on_is_refused,
-        of_edits_at_the_same_time_one_wins,
+        a_refused_edit_and_one_that_changes_nothing_leave_no_trace,
+        of_edits_of_one_version_at_the_same_time_one_wins,
+        edits_without_a_version_never_lose_a_race,
+        who_was_stopped_changes_nothing_any_more,
         secrets_come_and_go_with_the_keypair,
         a_secrets_number_is_never_given_twice,
         a_removed_keypair_is_gone_for_good,
@@ -63,6 +66,7 @@ promises! {
         of_two_administrators_that_leave_at_once_one_stays,
         members_are_explicit_and_inherited,
         an_invitation_is_taken_up_once_by_its_person,
+        an_invitation_falls_with_whoever_made_it_and_with_a_demotion,
         the_set_up_link_works_once,
     }
     responses {

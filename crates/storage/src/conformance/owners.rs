@@ -7,7 +7,7 @@ use crate::{Invitation, Slice, StorageError};
 pub async fn accounts_are_kept_renamed_and_listed(f: Fixture) {
     let first = f.account().await;
     let second = f.account().await;
-    let renamed = f.store.rename_account(&f.stamp(), &first, &name("Other")).await.unwrap();
+    let renamed = f.store.rename_account(&f.stamp(), first.id, Some(1), &name("Other")).await.unwrap();
     assert_eq!((renamed.name.as_str(), renamed.version), ("Other", 2));
     assert_eq!(f.store.account(first.id).await.unwrap(), renamed);
     assert_eq!(f.store.accounts(Slice::first(1)).await.unwrap(), vec![renamed.clone()]);
@@ -21,12 +21,12 @@ pub async fn accounts_are_kept_renamed_and_listed(f: Fixture) {
 
 pub async fn a_rename_of_what_moved_on_is_refused(f: Fixture) {
     let account = f.account().await;
-    f.store.rename_account(&f.stamp(), &account, &name("First")).await.unwrap();
-    let late = f.store.rename_account(&f.stamp(), &account, &name("Second")).await;
+    f.store.rename_account(&f.stamp(), account.id, None, &name("First")).await.unwrap();
+    let late = f.store.rename_account(&f.stamp(), account.id, Some(1), &name("Second")).await;
     assert!(matches!(late, Err(StorageError::Moved)));
     let environment = f.environment(&account).await;
-    f.store.rename_environment(&f.stamp(), &environment, &name("First")).await.unwrap();
-    let late = f.store.rename_environment(&f.stamp(), &environment, &name("Second")).await;
+    f.store.rename_environment(&f.stamp(), environment.id, None, &name("First")).await.unwrap();
+    let late = f.store.rename_environment(&f.stamp(), environment.id, Some(1), &name("Second")).await;
     assert!(matches!(late, Err(StorageError::Moved)));
     let late = f.store.close_environment(&f.stamp(), environment.id, Some(environment.version)).await;
     assert!(matches!(late, Err(StorageError::Moved)));
@@ -100,7 +100,7 @@ pub async fn nothing_is_made_in_what_is_closed(f: Fixture) {
     assert!(matches!(refused, Err(StorageError::Closed)));
     let grant = Grant { on: environment.id.into(), role: Role::Reader };
     assert!(matches!(f.store.grant_role(&f.stamp(), user.id, grant).await, Err(StorageError::Closed)));
-    let refused = f.store.rename_environment(&f.stamp(), &environment, &name("Other")).await;
+    let refused = f.store.rename_environment(&f.stamp(), environment.id, None, &name("Other")).await;
     assert!(matches!(refused, Err(StorageError::Closed)));
 
     f.store.close_account(&f.stamp(), account.id).await.unwrap();

@@ -1,4 +1,4 @@
-use domain::{Action, Grant, PasswordHash, Place, Role};
+use domain::{Action, Actor, Grant, PasswordHash, Place, Role, Stamp};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -241,4 +241,40 @@ pub async fn the_set_up_link_works_once(f: Fixture) {
     assert_eq!(f.store.grants_of(user.id).await.unwrap(), [administrator]);
     assert!(!f.store.setup_link_is_valid(&token).await.unwrap());
     assert!(!f.store.put_setup_link(&token).await.unwrap(), "there is a user");
+}
+
+pub async fn an_invitation_falls_with_whoever_made_it_and_with_a_demotion(f: Fixture) {
+    let account = f.account().await;
+    let environment = f.environment(&account).await;
+    let (owner, admin) = (f.user("owner@example.com").await, f.user("admin@example.com").await);
+    let administrator = Grant { on: account.id.into(), role: Role::Administrator };
+    for user in [&owner, &admin] {
+        f.store.grant_role(&f.stamp(), user.id, administrator).await.unwrap();
+    }
+    let by_admin = Stamp { actor: Actor::User(admin.id, admin.email.to_string()), ..f.stamp() };
+    let to_self = |on: domain::Owner| Invitation {
+        token: f.token(),
+        email: admin.email.clone(),
+        grant: Grant { on, role: Role::Administrator },
+        expires_at: f.now() + SignedDuration::from_hours(1),
+    };
+    let kept = [to_self(account.id.into()), to_self(environment.id.into())];
+    for (n, invitation) in (0..).zip(&kept) {
+        f.store.create_invitation(&by_admin.further(n), invitation).await.unwrap();
+    }
+    assert!(f.store.invitation(&kept[1].token, f.now()).await.is_ok());
+
+    f.store.revoke_role(&f.stamp(), admin.id, account.id.into()).await.unwrap();
+    for invitation in &kept {
+        let shown = f.store.invitation(&invitation.token, f.now()).await;
+        assert!(matches!(shown, Err(StorageError::NotFound)));
+        let known = NewPerson::Known(admin.id);
+        let taken = f.store.accept_invitation(&f.stamp(), &invitation.token, &known).await;
+        assert!(matches!(taken, Err(StorageError::NotFound)));
+    }
+    assert!(f.store.invitations(environment.id.into(), f.now()).await.unwrap().is_empty());
+    let late = f.store.create_invitation(&by_admin.further(9), &to_self(environment.id.into())).await;
+    assert!(matches!(late, Err(StorageError::NotAllowed)));
+    let back = f.store.grant_role(&by_admin.further(10), admin.id, administrator).await;
+    assert!(matches!(back, Err(StorageError::NotAllowed)));
 }

@@ -1,5 +1,5 @@
 use domain::{
-    Action, Date, NewResponse, Period, PersonHash, QueryId, Scores, Series, Timestamp, from_millis,
+    Action, Date, NewResponse, Period, PersonHash, Query, QueryId, Scores, Series, Timestamp, from_millis,
 };
 
 use super::Fixture;
@@ -37,6 +37,14 @@ fn response(
     }
 }
 
+async fn close(f: &Fixture, query: &Query) -> Query {
+    let stamp = f.stamp();
+    let decide = |before: &Query| before.closed(stamp.at);
+    let closed =
+        f.store.change_query(&stamp, Action::QueryClosed, query.environment, query.id, None, &decide);
+    closed.await.unwrap()
+}
+
 pub async fn queries_are_kept_edited_and_closed(f: Fixture) {
     let account = f.account().await;
     let (here, there) = (f.environment(&account).await, f.environment(&account).await);
@@ -47,12 +55,17 @@ pub async fn queries_are_kept_edited_and_closed(f: Fixture) {
     assert_eq!(listed, [second.clone(), first.clone()]);
     let after = Slice { after: Some(second.id), limit: 9 };
     assert_eq!(f.store.queries(here.id, after).await.unwrap(), vec![first.clone()]);
-    let edited = first.edited(Some(name("Other")), None);
-    f.store.save_query(&f.stamp(), Action::QueryChanged, &first, &edited).await.unwrap();
-    let late = f.store.save_query(&f.stamp(), Action::QueryChanged, &first, &edited).await;
+    let edit = |before: &Query| before.edited(Some(name("Other")), None);
+    let changed = Action::QueryChanged;
+    let edited = f.store.change_query(&f.stamp(), changed, here.id, first.id, Some(1), &edit).await.unwrap();
+    assert_eq!((edited.title.as_str(), edited.version), ("Other", 2));
+    let late = f.store.change_query(&f.stamp(), changed, here.id, first.id, Some(1), &edit).await;
     assert!(matches!(late, Err(StorageError::Moved)));
-    let closed = edited.closed(f.now());
-    f.store.save_query(&f.stamp(), Action::QueryClosed, &edited, &closed).await.unwrap();
+    let same = f.store.change_query(&f.stamp(), changed, here.id, first.id, None, &edit).await.unwrap();
+    assert_eq!(same, edited);
+    let elsewhere = f.store.change_query(&f.stamp(), changed, there.id, first.id, None, &edit).await;
+    assert!(matches!(elsewhere, Err(StorageError::NotFound)));
+    let closed = close(&f, &first).await;
     assert_eq!(f.store.query(here.id, first.id).await.unwrap(), closed);
 }
 
@@ -62,8 +75,7 @@ pub async fn a_batch_is_stored_whole_or_not_at_all(f: Fixture) {
     let (open, elsewhere, closing) = (f.query(&here).await, f.query(&there).await, f.query(&here).await);
     let kept = [response(&f, "kept", Some(closing.id), 4, 1, 0)];
     f.store.add_responses(here.id, &kept).await.unwrap();
-    let closed = closing.closed(f.now());
-    f.store.save_query(&f.stamp(), Action::QueryClosed, &closing, &closed).await.unwrap();
+    close(&f, &closing).await;
     let batch = [
         response(&f, "a", Some(open.id), 5, 1, 0),
         response(&f, "b", Some(elsewhere.id), 5, 2, 0),

@@ -79,7 +79,7 @@ pub async fn logs_belong_to_their_owner(f: Fixture) {
 pub async fn what_happens_to_an_environment_stands_in_both_logs(f: Fixture) {
     let account = f.account().await;
     let environment = f.environment(&account).await;
-    f.store.rename_environment(&f.stamp(), &environment, &name("Other")).await.unwrap();
+    f.store.rename_environment(&f.stamp(), environment.id, None, &name("Other")).await.unwrap();
     f.store.close_environment(&f.stamp(), environment.id, None).await.unwrap();
     let all = ["environment.closed", "environment.renamed", "environment.created"];
     for owner in [Owner::from(account.id), Owner::from(environment.id)] {
@@ -95,9 +95,9 @@ pub async fn what_happens_to_an_environment_stands_in_both_logs(f: Fixture) {
 
 pub async fn a_refused_change_leaves_no_line(f: Fixture) {
     let account = f.account().await;
-    f.store.rename_account(&f.stamp(), &account, &name("Other")).await.unwrap();
+    f.store.rename_account(&f.stamp(), account.id, None, &name("Other")).await.unwrap();
     let before = f.store.last_sequence().await.unwrap();
-    assert!(f.store.rename_account(&f.stamp(), &account, &name("Late")).await.is_err());
+    assert!(f.store.rename_account(&f.stamp(), account.id, Some(1), &name("Late")).await.is_err());
     assert!(f.store.close_account(&f.stamp(), f.id()).await.is_err());
     let (keypair, _) = f.unsaved_keypair(f.unsaved_account().id);
     assert!(f.store.create_keypair(&f.stamp(), &keypair).await.is_err());

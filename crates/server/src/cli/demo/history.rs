@@ -156,11 +156,12 @@ async fn make_keypair(app: &App, at: Timestamp, new: NewKeypair, by: &Actor) -> 
 
 async fn disable(app: &App, days: Days, keypair: &Keypair, by: &Actor) -> Result<()> {
     let at = days.at(31, 9 * 60);
-    let before = app.store.keypair(keypair.owner, keypair.id).await.about("keypair")?;
     let edit = KeypairEdit { enabled: Some(false), ..KeypairEdit::default() };
-    let after = before.edited(&edit, None, at).map_err(Failure::new)?;
     let stamp = Stamp { event: new_id(at, &*app.entropy), at, actor: by.clone(), address: None };
-    app.store.save_keypair(&stamp, Action::KeypairDisabled, &before, &after).await.about("keypair")
+    let decide = |before: &Keypair| Ok((before.edited(&edit, None, at)?, Action::KeypairDisabled));
+    let changed = app.store.change_keypair(&stamp, keypair.owner, keypair.id, None, &decide).await;
+    changed.about("keypair")?.map_err(Failure::new)?;
+    Ok(())
 }
 
 /// Asks every query of every site, in the order of time.
@@ -201,7 +202,10 @@ async fn close(
         let Some(day) = asked.closed else { continue };
         let at = days.at(day, 0);
         let stamp = stamp(random, at, by);
-        app.store.save_query(&stamp, Action::QueryClosed, &query, &query.closed(at)).await.about("query")?;
+        let decide = |before: &Query| before.closed(at);
+        let closed =
+            app.store.change_query(&stamp, Action::QueryClosed, query.environment, query.id, None, &decide);
+        closed.await.about("query")?;
     }
     Ok(())
 }
