@@ -1,11 +1,11 @@
 use async_trait::async_trait;
-use domain::{Action, Grant, Member, ObjectRef, Owner, Place, Role, Stamp, UserId};
+use domain::{Action, Grant, Member, Name, ObjectRef, Owner, Place, Role, Stamp, UserId};
 use serde_json::Value;
 use sqlx::SqliteConnection;
-use storage::{Record, Result, Roles, StorageError};
+use storage::{NamedPlace, Record, Result, Roles, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored};
+use crate::row::{Columns, Stored, text};
 use crate::{SqliteStorage, author, begin, environments, invitations, users};
 
 /// Stores the role in place of any that the user holds on the same account or environment.
@@ -133,6 +133,52 @@ impl Roles for SqliteStorage {
         .stored()?
         .iter()
         .map(|row| Ok(Grant { on: row.parsed("owner_id")?, role: row.parsed("role")? }))
+        .collect()
+    }
+
+    async fn places_of(&self, user: UserId, slice: Slice<Place>) -> Result<Vec<NamedPlace>> {
+        let (account, environment) = match slice.after {
+            None => (String::new(), String::new()),
+            Some(Place::Account(account)) => (account.to_string(), String::new()),
+            Some(Place::Environment(environment, account)) => (account.to_string(), environment.to_string()),
+        };
+        // An account sorts before its environments: it has no identifier of one.
+        sqlx::query(
+            "WITH held (owner_id) AS (SELECT owner_id FROM role WHERE user_id = ?1), \
+             place (account_id, account_name, environment_id, environment_name) AS (\
+             SELECT account.id, account.name, '', NULL FROM held JOIN account ON account.id = owner_id \
+             WHERE account.closed_at IS NULL \
+             UNION \
+             SELECT account.id, account.name, environment.id, environment.name FROM held \
+             JOIN account ON account.id = owner_id JOIN environment ON environment.account_id = account.id \
+             WHERE account.closed_at IS NULL AND environment.closed_at IS NULL \
+             UNION \
+             SELECT account.id, account.name, environment.id, environment.name FROM held \
+             JOIN environment ON environment.id = owner_id JOIN account ON account.id = environment.account_id \
+             WHERE account.closed_at IS NULL AND environment.closed_at IS NULL) \
+             SELECT * FROM place WHERE (account_id, environment_id) > (?2, ?3) \
+             ORDER BY account_id, environment_id LIMIT ?4",
+        )
+        .bind(user.to_string())
+        .bind(account)
+        .bind(environment)
+        .bind(slice.limit)
+        .fetch_all(&self.readers)
+        .await
+        .stored()?
+        .iter()
+        .map(|row| {
+            let account = row.parsed("account_id")?;
+            let name = |column, stored| text(column, Name::new(stored));
+            let environment = row.value::<Option<&str>>("environment_name")?;
+            let environment = environment.map(|stored| name("environment_name", stored)).transpose()?;
+            let place = match environment {
+                Some(_) => Place::Environment(row.parsed("environment_id")?, account),
+                None => Place::Account(account),
+            };
+            let account = name("account_name", row.value("account_name")?)?;
+            Ok(NamedPlace { place, account, environment })
+        })
         .collect()
     }
 

@@ -41,7 +41,7 @@ pub use keypairs::{DecideKeypair, KeyUse, Keypairs, LiveKeypair};
 pub use queries::{DecideQuery, Queries};
 pub use record::Record;
 pub use responses::{Accepted, Responses};
-pub use roles::Roles;
+pub use roles::{NamedPlace, Roles};
 pub use server_keys::{ServerKeys, SigningKey};
 pub use sessions::{Session, Sessions};
 pub use upkeep::Upkeep;

@@ -1,7 +1,18 @@
 use async_trait::async_trait;
-use domain::{Grant, Member, Place, Stamp, UserId};
+use domain::{Grant, Member, Name, Place, Stamp, UserId};
 
-use crate::Result;
+use crate::{Result, Slice};
+
+/// An account or environment, as lists of them show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPlace {
+    /// Which.
+    pub place: Place,
+    /// The name of the account that it is, or that owns it.
+    pub account: Name,
+    /// Its own name, of an environment.
+    pub environment: Option<Name>,
+}
 
 /// Who may do what, where.
 #[async_trait]
@@ -16,6 +27,10 @@ pub trait Roles: Send + Sync {
 
     /// Every role that the user holds on an open account or environment.
     async fn grants_of(&self, user: UserId) -> Result<Vec<Grant>>;
+
+    /// The open accounts and environments that the user holds a role on, explicit or inherited, each once: account by
+    /// account, its environments after it.
+    async fn places_of(&self, user: UserId, slice: Slice<Place>) -> Result<Vec<NamedPlace>>;
 
     /// Every user with a role at `place`, explicit or inherited from its account, by address; one who has both
     /// stands twice.

@@ -65,6 +65,7 @@ promises! {
         a_removed_user_leaves_a_line_wherever_there_was_a_role,
         of_two_administrators_that_leave_at_once_one_stays,
         members_are_explicit_and_inherited,
+        a_persons_places_are_listed_once_each_in_parts,
         an_invitation_is_taken_up_once_by_its_person,
         an_invitation_falls_with_whoever_made_it_and_with_a_demotion,
         the_set_up_link_works_once,

@@ -169,6 +169,41 @@ pub async fn members_are_explicit_and_inherited(f: Fixture) {
     assert!(matches!(nobody, Err(StorageError::NotFound)));
 }
 
+pub async fn a_persons_places_are_listed_once_each_in_parts(f: Fixture) {
+    let (above, beside, stranger) = (f.account().await, f.account().await, f.account().await);
+    let user = f.user("reader@example.com").await;
+    let [first, second, closed] =
+        [f.environment(&above).await, f.environment(&above).await, f.environment(&above).await];
+    let [explicit, hidden] = [f.environment(&beside).await, f.environment(&beside).await];
+    f.environment(&stranger).await;
+    f.store.close_environment(&f.stamp(), closed.id, None).await.unwrap();
+    for on in [above.id.into(), first.id.into(), explicit.id.into()] {
+        f.store.grant_role(&f.stamp(), user.id, Grant { on, role: Role::Reader }).await.unwrap();
+    }
+    let whole = f.store.places_of(user.id, Slice::first(9)).await.unwrap();
+    let places: Vec<_> = whole.iter().map(|named| named.place).collect();
+    let expected = [
+        Place::Account(above.id),
+        Place::Environment(first.id, above.id),
+        Place::Environment(second.id, above.id),
+        Place::Environment(explicit.id, beside.id),
+    ];
+    assert_eq!(places, expected);
+    assert!(!places.contains(&Place::Environment(hidden.id, beside.id)));
+    assert_eq!((&whole[0].account, &whole[0].environment), (&above.name, &None));
+    assert_eq!((&whole[3].account, &whole[3].environment), (&beside.name, &Some(explicit.name)));
+    let (mut parts, mut after) = (Vec::new(), None);
+    loop {
+        let part = f.store.places_of(user.id, Slice { after, limit: 1 }).await.unwrap();
+        let Some(last) = part.last() else { break };
+        after = Some(last.place);
+        parts.extend(part);
+    }
+    assert_eq!(parts, whole);
+    f.store.close_account(&f.stamp(), above.id).await.unwrap();
+    assert_eq!(f.store.places_of(user.id, Slice::first(9)).await.unwrap(), whole[3..]);
+}
+
 pub async fn an_invitation_is_taken_up_once_by_its_person(f: Fixture) {
     let account = f.account().await;
     let grant = Grant { on: account.id.into(), role: Role::Author };
