@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Environment, Name, Owner, Period, Series};
+use domain::{Environment, EnvironmentId, Name, Owner, Period, Series};
+use serde::Deserialize;
 use storage::Slice;
 
 use super::door::{Admin, CanRead, base};
@@ -17,7 +18,7 @@ use super::shell::Shell;
 use super::when::{day_of, grouped};
 use crate::app::App;
 
-const LISTED: u32 = 100;
+const LISTED: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -27,6 +28,7 @@ struct AccountPage {
     name: String,
     admin: bool,
     environments: Vec<Card>,
+    next: Option<String>,
 }
 
 struct Card {
@@ -38,11 +40,31 @@ struct Card {
     average: String,
 }
 
+/// Which part of the list.
+#[derive(Deserialize)]
+pub(super) struct Part {
+    after: Option<String>,
+}
+
 /// `GET /accounts/{acc}`
-pub(super) async fn show(visit: CanRead, State(app): State<Arc<App>>) -> Result<Response, PageError> {
+pub(super) async fn show(
+    visit: CanRead,
+    State(app): State<Arc<App>>,
+    Query(part): Query<Part>,
+) -> Result<Response, PageError> {
+    let after = match part.after.as_deref().map(str::parse::<EnvironmentId>) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return Err(PageError::NotFound),
+    };
     let period = Period::ending(day_of(app.clock.now()), 30);
+    let base_of_page = visit.base();
+    let mut found = app.store.open_environments(visit.account.id, Slice { after, limit: LISTED + 1 }).await?;
+    let more = found.len() > LISTED as usize;
+    found.truncate(LISTED as usize);
+    let next = found.last().filter(|_| more).map(|last| format!("{base_of_page}?after={}", last.id));
     let mut environments = Vec::new();
-    for environment in app.store.open_environments(visit.account.id, Slice::first(LISTED)).await? {
+    for environment in found {
         let point = app.store.combined_point(environment.id, Series::Overview, period).await?;
         environments.push(Card {
             href: base(Owner::Environment(environment.id)),
@@ -55,10 +77,11 @@ pub(super) async fn show(visit: CanRead, State(app): State<Arc<App>>) -> Result<
     }
     let view = AccountPage {
         shell: visit.shell(&app, "overview").await?,
-        base: visit.base(),
+        base: base_of_page,
         name: visit.name(),
         admin: visit.is_admin(),
         environments,
+        next,
     };
     page(Outcome::Shown, &view)
 }

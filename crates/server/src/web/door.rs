@@ -66,9 +66,7 @@ impl Visit {
             admin: self.is_admin(),
             at,
         };
-        let accounts = shell::accounts(app, &self.grants, Some(self.place)).await?;
-        let user = self.person.user.email.to_string();
-        Ok(Shell { user, place: Some(place), accounts, notice: self.notice })
+        Shell::new(app, &self.person.user, Some((self.place, place)), self.notice).await
     }
 
     async fn at(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {

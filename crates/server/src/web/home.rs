@@ -26,15 +26,13 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     uri: Uri,
 ) -> Result<Response, PageError> {
-    let grants = app.store.grants_of(person.user.id).await?;
-    let accounts = shell::accounts(&app, &grants, None).await?;
+    let shell = Shell::new(&app, &person.user, None, shell::notice(uri.query())).await?;
+    let accounts = &shell.accounts;
     let first = accounts.iter().find_map(|account| account.environments.first()).map(|entry| &entry.href);
     let first = first.or_else(|| accounts.iter().find_map(|account| account.href.as_ref()));
     if let Some(href) = first {
         return Ok(Redirect::to(href).into_response());
     }
-    let user = person.user.email.to_string();
-    let shell = Shell { user, place: None, accounts, notice: shell::notice(uri.query()) };
     page(Outcome::Shown, &WelcomePage { shell })
 }
 

@@ -19,6 +19,7 @@ mod keypair_remove;
 mod keypair_rotate;
 mod once;
 mod outcome;
+mod places;
 mod profile;
 mod proof;
 mod queries;

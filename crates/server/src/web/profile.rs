@@ -30,10 +30,8 @@ struct ProfilePage {
 
 impl ProfilePage {
     async fn new(app: &App, person: &SignedIn, query: Option<&str>) -> Result<Self, PageError> {
-        let grants = app.store.grants_of(person.user.id).await?;
-        let accounts = shell::accounts(app, &grants, None).await?;
         let user = person.user.email.to_string();
-        let shell = Shell { user: user.clone(), place: None, accounts, notice: shell::notice(query) };
+        let shell = Shell::new(app, &person.user, None, shell::notice(query)).await?;
         Ok(Self { shell, user, current: Field::default(), new: Field::default() })
     }
 }

@@ -11,8 +11,8 @@ use super::once::Once;
 use super::throttle::Throttle;
 use super::{
     account, api_management, assets, audit_log, dress, environment, home, invitation, keypair_edit,
-    keypair_new, keypair_remove, keypair_rotate, profile, queries, query, query_edit, set_up, settings,
-    sign_in, users,
+    keypair_new, keypair_remove, keypair_rotate, places, profile, queries, query, query_edit, set_up,
+    settings, sign_in, users,
 };
 use crate::app::App;
 
@@ -53,6 +53,7 @@ pub(super) fn pages() -> Vec<Page> {
         post("/set-up/{token}", set_up::set_up),
         get("/invitations/{token}", invitation::show),
         post("/invitations/{token}", invitation::accept),
+        get("/environments", places::list),
         get("/accounts/{owner}", account::show),
         post("/accounts/{owner}/environments", account::create_environment),
         get("/accounts/{owner}/environments/new", account::new_environment),

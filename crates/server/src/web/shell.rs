@@ -1,13 +1,13 @@
 //! The frame around every page: the switcher, the navigation, and what was just done.
 
-use domain::{AccountId, EnvironmentId, Grant, Owner, Place};
-use storage::{Slice, StorageError};
+use domain::{AccountId, Owner, Place, User};
+use storage::{NamedPlace, Slice};
 
 use super::door::base;
 use super::failure::PageError;
 use crate::app::App;
 
-/// As many environments of one account as the switcher lists.
+/// As many accounts and environments as the switcher lists.
 const LISTED: u32 = 200;
 
 /// The frame around a page.
@@ -15,10 +15,27 @@ pub(super) struct Shell {
     pub(super) user: String,
     pub(super) place: Option<Here>,
     pub(super) accounts: Vec<AccountEntry>,
+    /// Whether there are more than the switcher lists.
+    pub(super) more: bool,
     pub(super) notice: Option<&'static str>,
 }
 
 impl Shell {
+    /// The frame around a page of `user`, at `current` or nowhere in particular.
+    pub(super) async fn new(
+        app: &App,
+        user: &User,
+        current: Option<(Place, Here)>,
+        notice: Option<&'static str>,
+    ) -> Result<Self, PageError> {
+        let mut places = app.store.places_of(user.id, Slice::first(LISTED + 1)).await?;
+        let more = places.len() > LISTED as usize;
+        places.truncate(LISTED as usize);
+        let (here, place) = current.map(|(place, here)| (place.owner(), here)).unzip();
+        let accounts = switcher(places, here);
+        Ok(Self { user: user.email.to_string(), place, accounts, more, notice })
+    }
+
     /// Where the person is, as the switcher shows it.
     pub(super) fn here(&self) -> String {
         match &self.place {
@@ -56,75 +73,35 @@ pub(super) struct AccountEntry {
 
 /// An environment in the switcher.
 pub(super) struct EnvironmentEntry {
-    id: EnvironmentId,
     pub(super) name: String,
     pub(super) href: String,
     pub(super) current: bool,
 }
 
-/// The accounts and environments that a person with these roles may see.
-pub(super) async fn accounts(
-    app: &App,
-    grants: &[Grant],
-    here: Option<Place>,
-) -> Result<Vec<AccountEntry>, PageError> {
-    let here = here.map(Place::owner);
+fn switcher(places: Vec<NamedPlace>, here: Option<Owner>) -> Vec<AccountEntry> {
     let mut entries: Vec<AccountEntry> = Vec::new();
-    for grant in grants {
-        if let Owner::Account(id) = grant.on {
-            let Some(account) = found(app.store.account(id).await)? else { continue };
-            let environments = app.store.open_environments(id, Slice::first(LISTED)).await?;
-            entries.push(AccountEntry {
+    for NamedPlace { place, account, environment } in places {
+        let (id, owner) = (place.account(), place.owner());
+        let current = here == Some(owner);
+        let Some(name) = environment else {
+            let (name, href) = (account.to_string(), Some(base(owner)));
+            entries.push(AccountEntry { id, name, href, current, environments: Vec::new() });
+            continue;
+        };
+        let entry = EnvironmentEntry { name: name.to_string(), href: base(owner), current };
+        match entries.last_mut().filter(|last| last.id == id) {
+            Some(account) => account.environments.push(entry),
+            None => entries.push(AccountEntry {
                 id,
-                name: account.name.to_string(),
-                href: Some(base(grant.on)),
-                current: here == Some(grant.on),
-                environments: environments.into_iter().map(|it| entry(it, here)).collect(),
-            });
-        }
-    }
-    for grant in grants {
-        if let Owner::Environment(id) = grant.on {
-            let Some(environment) = found(app.store.environment(id).await)? else { continue };
-            match entries.iter_mut().find(|entry| entry.id == environment.account) {
-                Some(account) if account.environments.iter().any(|entry| entry.id == id) => {}
-                Some(account) => account.environments.push(entry(environment, here)),
-                None => {
-                    let Some(account) = found(app.store.account(environment.account).await)? else {
-                        continue;
-                    };
-                    entries.push(AccountEntry {
-                        id: account.id,
-                        name: account.name.to_string(),
-                        href: None,
-                        current: false,
-                        environments: vec![entry(environment, here)],
-                    });
-                }
-            }
+                name: account.to_string(),
+                href: None,
+                current: false,
+                environments: vec![entry],
+            }),
         }
     }
     entries.sort_by_key(|entry| entry.name.to_lowercase());
-    Ok(entries)
-}
-
-fn entry(environment: domain::Environment, here: Option<Owner>) -> EnvironmentEntry {
-    let owner = Owner::Environment(environment.id);
-    EnvironmentEntry {
-        id: environment.id,
-        name: environment.name.to_string(),
-        href: base(owner),
-        current: here == Some(owner),
-    }
-}
-
-/// What may have gone between two look-ups is not listed.
-fn found<T>(result: Result<T, StorageError>) -> Result<Option<T>, PageError> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(StorageError::NotFound) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    entries
 }
 
 const NOTICES: [(&str, &str); 17] = [

@@ -5,6 +5,7 @@ mod access_matrix;
 mod forms;
 mod keypairs;
 mod links;
+mod lists;
 mod once;
 mod outcomes;
 mod people;
