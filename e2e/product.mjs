@@ -83,13 +83,15 @@ export class Product {
 
   /** The same, whatever comes of it. */
   command(words, input) {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const child = execFile(
         BINARY,
         [...words, '--data', this.data],
         { env: Product.environment(), timeout: 30_000 },
         (error, stdout, stderr) => resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
       );
+      // A command that refuses its arguments does not wait for what it would read.
+      child.stdin.on('error', (error) => error.code === 'EPIPE' || reject(error));
       child.stdin.end(input ?? '');
     });
   }

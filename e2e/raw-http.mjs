@@ -29,6 +29,36 @@ export function request(product, method, target, headers = [], body = '') {
   return send(product, Buffer.from(lines.join('\r\n') + '\r\n\r\n', 'latin1'), bytes);
 }
 
+/**
+ * Begins a request and holds the last byte of its body back; the function it resolves with lets go of that byte and
+ * resolves with the answer.
+ */
+export function hold(product, method, target, headers, json) {
+  const body = JSON.stringify(json);
+  const lines = [
+    `${method} ${target} HTTP/1.1`,
+    `Host: 127.0.0.1:${product.port}`,
+    'Connection: close',
+    'Content-Type: application/json',
+    ...headers.map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  return new Promise((resolve, reject) => {
+    const received = [];
+    const socket = connect(product.port, '127.0.0.1');
+    socket.setTimeout(10_000, () => socket.destroy(new Error('no answer within 10 s')));
+    socket.on('error', reject);
+    socket.on('data', (data) => received.push(data));
+    const answered = new Promise((answer) => socket.on('end', () => answer(parse(Buffer.concat(received)))));
+    socket.write(`${lines.join('\r\n')}\r\n\r\n${body.slice(0, -1)}`, () =>
+      resolve(() => {
+        socket.write(body.slice(-1));
+        return answered;
+      }),
+    );
+  });
+}
+
 export function parse(buffer) {
   const [head, ...rest] = buffer.toString('latin1').split('\r\n\r\n');
   const [statusLine, ...lines] = head.split('\r\n');

@@ -11,6 +11,7 @@ import {
   tokenWithinASecond,
 } from '../program.mjs';
 import { ENVIRONMENT_SCOPES, Product, SCOPES } from '../product.mjs';
+import { hold } from '../raw-http.mjs';
 
 test('what happens to tokens already issued', async (t) => {
   const product = await Product.start(t);
@@ -67,6 +68,42 @@ test('what happens to tokens already issued', async (t) => {
     await Promise.all(callers);
     assert.ok(before > 0, 'nobody called before');
     assert.equal(late, 0);
+  });
+
+  await t.test('a request that was begun before is judged by what is true when it is whole', async () => {
+    const { keypair, token } = await make('patient', environment, ['feedback-admin', 'feedback-responses:create']);
+    const bearer = [['Authorization', `Bearer ${token}`]];
+    const keys = `/v1/environments/${environment.id}/api-keys`;
+    const held = [
+      await hold(product, 'PATCH', keyPath(keypair), bearer, { enabled: true }),
+      await hold(product, 'POST', keys, bearer, { comment: 'a way back', scopes: ['feedback-admin'] }),
+      await hold(product, 'POST', `/v1/environments/${environment.id}/responses`, bearer, { responses: [{ score: 1 }] }),
+    ];
+    await edit(keypair, { enabled: false });
+    for (const letGo of held) assert.equal((await letGo()).status, 401);
+    await assertInvalidClient(product, keypair);
+  });
+
+  await t.test('a keypair that is flooded with edits by its own holder is disabled all the same', async () => {
+    const { keypair, token } = await make('restless', environment, ['feedback-admin']);
+    let stopped = false;
+    const restless = Array.from({ length: 12 }, async (_, n) => {
+      for (let edits = 0; edits < 200 && !stopped; edits += 1) {
+        const json = { comment: `edit ${n}.${edits}` };
+        await api(product, token, keyPath(keypair), { method: 'PATCH', json });
+      }
+    });
+    for (let calls = 0; calls < 5; calls += 1) {
+      const { status, text } = await api(product, administrator, keyPath(keypair), {
+        method: 'PATCH',
+        json: calls < 4 ? { comment: `by the administrator, ${calls}` } : { enabled: false },
+      });
+      assert.equal(status, 200, text);
+    }
+    await assertDead(product, token);
+    stopped = true;
+    await Promise.all(restless);
+    await assertInvalidClient(product, keypair);
   });
 
   await t.test('disabled by the command line beside the server: within a second', async () => {

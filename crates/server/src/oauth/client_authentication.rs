@@ -35,13 +35,12 @@ pub(super) fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, O
             _ => Err(OAuthError::NoClient),
         };
     };
-    let basic = authorization
-        .to_str()
-        .ok()
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
-        .map(|(_, credentials)| credentials.trim())
-        .ok_or(OAuthError::OtherScheme)?;
+    let authorization = authorization.to_str().unwrap_or_default();
+    let (scheme, basic) = authorization.split_once(' ').unwrap_or((authorization, ""));
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(OAuthError::OtherScheme);
+    }
+    let basic = basic.trim();
     if secret.is_some() {
         return Err(invalid(
             "the client authenticates in two ways; use either the Authorization header or the body",
@@ -110,6 +109,7 @@ mod tests {
     fn malformed_headers_say_what_to_mend() {
         for (authorization, said) in [
             ("Basic ???".to_owned(), "Base64"),
+            ("Basic".to_owned(), "colon"),
             (basic("nocolon"), "colon"),
             (basic([0xff, b':']), "UTF-8"),
             (basic(b"a\0b:c"), "control"),
@@ -119,7 +119,7 @@ mod tests {
             assert!(matches!(&error, OAuthError::InvalidRequest(why) if why.contains(said)), "{error}");
         }
         assert!(matches!(with(&["Basic YTpi", "Basic YTpi"], ""), Err(OAuthError::InvalidRequest(_))));
-        for other in ["Bearer abc", "Basic", "Digest x"] {
+        for other in ["Bearer abc", "Basic2 x", "Digest x", ""] {
             assert!(matches!(with(&[other], ""), Err(OAuthError::OtherScheme)), "{other}");
         }
     }
