@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Environment, EnvironmentId, Name, Owner, Period, Series};
+use domain::{Environment, EnvironmentId, Name, Owner, Period, Series, utc_date};
 use serde::Deserialize;
 use storage::Slice;
 
@@ -15,7 +15,7 @@ use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::outcome::Outcome;
 use super::shell::Shell;
-use super::when::{day_of, grouped};
+use super::when::grouped;
 use crate::app::App;
 
 const LISTED: u32 = 50;
@@ -57,7 +57,7 @@ pub(super) async fn show(
         Some(Ok(id)) => Some(id),
         Some(Err(_)) => return Err(PageError::NotFound),
     };
-    let period = Period::ending(day_of(app.clock.now()), 30);
+    let period = Period::ending(utc_date(app.clock.now()), 30);
     let base_of_page = visit.base();
     let mut found = app.store.open_environments(visit.account.id, Slice { after, limit: LISTED + 1 }).await?;
     let more = found.len() > LISTED as usize;

@@ -2,7 +2,6 @@
 //! being scaled; down, in pixels.
 
 use domain::{Date, Period, Point, Scores};
-use jiff::ToSpan;
 
 use super::when::{grouped, long_day, short_day};
 
@@ -236,11 +235,6 @@ pub(super) fn distribution(scores: Scores) -> Vec<ScoreRow> {
         ScoreRow { score, percent: fixed(percent), rounded: percent.round() as u64, count: grouped(count) }
     };
     [1, 2, 3, 4, 5].into_iter().zip(scores.0).map(row).rev().collect()
-}
-
-/// The day `days` before `to`, counting `to` itself.
-pub(super) fn first_of(to: Date, days: i32) -> Date {
-    to.saturating_sub((days - 1).days())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Comment, Keypair, KeypairEdit, KeypairRefusal, Scopes, Timestamp};
+use domain::{Comment, Keypair, KeypairEdit, KeypairRefusal, Scopes, Timestamp, utc_date};
 use serde::Deserialize;
 use storage::StorageError;
 
@@ -17,7 +17,7 @@ use super::form::{Field, Fields};
 use super::keypair_new::{ScopeChoice, read_expiry, scope_choices};
 use super::outcome::Outcome;
 use super::shell::Shell;
-use super::when::{When, day_of};
+use super::when::When;
 use crate::app::App;
 use crate::keypairs::{self, KeypairError};
 
@@ -67,7 +67,7 @@ impl EditPage {
             comment: Field::of(&keypair.comment),
             scopes: scope_choices(&keypair.owner, |scope| keypair.scopes.contains(scope)),
             scopes_error: None,
-            expires: Field::of(keypair.expires_at.map(|at| day_of(at).to_string()).unwrap_or_default()),
+            expires: Field::of(keypair.expires_at.map(|at| utc_date(at).to_string()).unwrap_or_default()),
             secrets: live.map(row).collect(),
         })
     }
@@ -128,7 +128,7 @@ pub(super) async fn save(
 
 /// The form shows a day. An expiry within that day, to the second, stays as it is unless another day was chosen.
 fn changed_expiry(keypair: &Keypair, chosen: Option<Timestamp>) -> Option<Option<Timestamp>> {
-    if keypair.expires_at.map(day_of) == chosen.map(day_of) { None } else { Some(chosen) }
+    if keypair.expires_at.map(utc_date) == chosen.map(utc_date) { None } else { Some(chosen) }
 }
 
 /// What the path of a secret carries.

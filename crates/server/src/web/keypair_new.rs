@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use domain::{Comment, Date, KeypairRefusal, NewKeypair, Owner, Scope, Scopes, Timestamp};
+use domain::{Comment, Date, KeypairRefusal, NewKeypair, Owner, Scope, Scopes, Timestamp, utc_date};
 use jiff::ToSpan;
 
 use super::api_management::{self, Made, address, refused, sentence};
@@ -16,7 +16,7 @@ use super::form::{Field, Fields};
 use super::once::{Refusal, UNKNOWN};
 use super::outcome::Outcome;
 use super::shell::Shell;
-use super::when::{beginning_of, day_of};
+use super::when::beginning_of;
 use crate::app::App;
 use crate::keypairs::{self, KeypairError};
 
@@ -125,7 +125,7 @@ impl NewPage {
             scopes: scope_choices(&admin.owner(), chosen),
             scopes_error: None,
             expires: Field::default(),
-            tomorrow: day_of(app.clock.now()).saturating_add(1.day()).to_string(),
+            tomorrow: utc_date(app.clock.now()).saturating_add(1.day()).to_string(),
         })
     }
 }

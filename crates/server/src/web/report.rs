@@ -1,11 +1,11 @@
 //! What the pages with charts share: the period asked for, and its figures.
 
-use domain::{Date, EnvironmentId, Period, Point, Series, Timestamp};
+use domain::{Date, EnvironmentId, Period, Point, Series, Timestamp, utc_date};
 use serde::Deserialize;
 
 use super::chart::{self, Chart, ScoreRow};
 use super::failure::PageError;
-use super::when::{day_of, grouped, long_day};
+use super::when::{grouped, long_day};
 use crate::app::App;
 
 const CHOICES: [u16; 3] = [7, 30, 90];
@@ -39,7 +39,7 @@ pub(super) struct PeriodChoice {
 
 /// The period asked for; the usual one, with a word of error, if there is none of that kind.
 pub(super) fn period(asked: &Asked, now: Timestamp) -> (Period, PeriodView) {
-    let today = day_of(now);
+    let today = utc_date(now);
     let (period, error) = match read(asked, today) {
         Ok(period) => (period, None),
         Err(error) => (Period::ending(today, DEFAULT), Some(error)),
@@ -66,9 +66,7 @@ fn read(asked: &Asked, today: Date) -> Result<Period, String> {
     match (&asked.days, &asked.from, &asked.to) {
         (None, None, None) => Ok(Period::ending(today, DEFAULT)),
         (Some(days), None, None) => match days.parse::<u16>() {
-            Ok(days) if CHOICES.contains(&days) => {
-                Period::new(chart::first_of(today, i32::from(days)), today).map_err(|error| error.to_string())
-            }
+            Ok(days) if CHOICES.contains(&days) => Ok(Period::ending(today, days)),
             _ => Err("Choose 7, 30 or 90 days, or the first and the last day.".to_owned()),
         },
         (None, Some(from), Some(to)) => {

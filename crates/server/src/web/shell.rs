@@ -129,3 +129,23 @@ pub(super) fn notice(query: Option<&str>) -> Option<&'static str> {
     let done = query?.split('&').find_map(|pair| pair.strip_prefix("done="))?;
     NOTICES.iter().find(|(word, _)| *word == done).map(|(_, sentence)| *sentence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every word stands once for the notice and at least once where something is done.
+    #[test]
+    fn every_notice_is_said_somewhere() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let source: String = files
+            .filter(|path| path.extension().is_some_and(|it| it == "rs") && !path.ends_with("shell.rs"))
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        for (word, _) in NOTICES {
+            let said = [format!("?done={word}\""), format!("\"{word}\"")];
+            assert!(said.iter().any(|said| source.contains(said)), "nothing says {word}");
+        }
+    }
+}

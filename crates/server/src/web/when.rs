@@ -47,11 +47,6 @@ fn relative(seconds: i64) -> String {
     }
 }
 
-/// The day at `at`, in UTC.
-pub(super) fn day_of(at: Timestamp) -> Date {
-    TimeZone::UTC.to_datetime(at).date()
-}
-
 /// The instant at which a day begins, in UTC.
 pub(super) fn beginning_of(day: Date) -> Option<Timestamp> {
     TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()
