@@ -129,6 +129,7 @@ actions! {
     QueryChanged = "query.changed",
     QueryClosed = "query.closed",
     SigningKeyCreated = "signing_key.created",
+    StoreRestored = "store.restored",
 }
 
 impl fmt::Display for Action {

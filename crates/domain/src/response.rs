@@ -95,8 +95,13 @@ pub fn check_batch(
                 }
             }
         }
-        if submitted.text.as_ref().is_some_and(|text| text.chars().count() > 4000) {
-            refuse("text", "expected at most 4000 characters".to_owned());
+        let unprintable = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        if submitted
+            .text
+            .as_ref()
+            .is_some_and(|text| text.chars().count() > 4000 || text.contains(unprintable))
+        {
+            refuse("text", "expected at most 4000 characters, none of them control characters".to_owned());
         }
         let score = u8::try_from(submitted.score).ok().filter(|score| (1..=5).contains(score));
         if score.is_none() {
@@ -136,4 +141,70 @@ pub fn check_batch(
         }
     }
     if errors.is_empty() { Ok(good) } else { Err(errors) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::from_millis;
+
+    fn now() -> Timestamp {
+        from_millis(1_770_000_000_000)
+    }
+
+    fn check(batch: Vec<SubmittedResponse>) -> Result<Vec<NewResponse>, Vec<ResponseError>> {
+        let identify = |kind: &str, value: &str| PersonHash([(kind.len() + value.len()) as u8; 16]);
+        check_batch(batch, now(), identify, || "rsp_00000000000000000000000000".parse().unwrap())
+    }
+
+    fn good() -> SubmittedResponse {
+        SubmittedResponse { score: 5, ..SubmittedResponse::default() }
+    }
+
+    #[test]
+    fn every_fault_of_a_batch_is_named_where_it_is() {
+        let long = |n| Some("x".repeat(n));
+        let faulty = [
+            ("score", SubmittedResponse { score: 0, ..good() }),
+            ("score", SubmittedResponse { score: 6, ..good() }),
+            ("score", SubmittedResponse { score: i64::MAX, ..good() }),
+            ("id", SubmittedResponse { id: Some(String::new()), ..good() }),
+            ("id", SubmittedResponse { id: long(129), ..good() }),
+            ("text", SubmittedResponse { text: long(4001), ..good() }),
+            ("text", SubmittedResponse { text: Some("a\0b".to_owned()), ..good() }),
+            ("respondent", SubmittedResponse { respondent: long(257), ..good() }),
+            ("machine", SubmittedResponse { machine: Some("\n".to_owned()), ..good() }),
+            ("query", SubmittedResponse { query: Some("env_1".to_owned()), ..good() }),
+            ("at", SubmittedResponse { at: Some("yesterday".to_owned()), ..good() }),
+            ("at", SubmittedResponse { at: Some("2100-01-01T00:00:00Z".to_owned()), ..good() }),
+            ("at", SubmittedResponse { at: Some("1969-12-31T23:59:59Z".to_owned()), ..good() }),
+        ];
+        let mut batch = vec![good()];
+        batch.extend(faulty.iter().map(|(_, response)| response.clone()));
+        let named: Vec<String> = check(batch).unwrap_err().into_iter().map(|error| error.field).collect();
+        let expected: Vec<String> =
+            (1..).zip(&faulty).map(|(n, (field, _))| format!("responses[{n}].{field}")).collect();
+        assert_eq!(named, expected);
+    }
+
+    #[test]
+    fn a_batch_has_one_to_a_thousand() {
+        assert_eq!(check(Vec::new()).unwrap_err()[0].field, "responses");
+        assert_eq!(check(vec![good(); MAX_BATCH + 1]).unwrap_err()[0].field, "responses");
+        assert_eq!(check(vec![good(); MAX_BATCH]).unwrap().len(), MAX_BATCH);
+    }
+
+    #[test]
+    fn what_is_left_out_is_now_and_nobody() {
+        let with = SubmittedResponse {
+            text: Some("two\nlines".to_owned()),
+            respondent: Some("somebody".to_owned()),
+            at: Some("2026-01-31T12:00:00.1239+01:00".to_owned()),
+            ..good()
+        };
+        let responses = check(vec![good(), with]).unwrap();
+        assert_eq!((responses[0].at, responses[0].respondent), (now(), None));
+        assert_eq!(responses[1].at.to_string(), "2026-01-31T11:00:00.123Z");
+        assert_ne!(responses[1].respondent, responses[1].machine);
+    }
 }

@@ -2,11 +2,13 @@ use std::io;
 use std::path::Path;
 
 use async_trait::async_trait;
-use domain::Timestamp;
+use domain::{Action, ObjectRef, Stamp, Timestamp};
+use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 use storage::{Result, StorageError, Upkeep};
 
+use crate::audit::{Change, append};
 use crate::row::Stored;
 use crate::{SqliteStorage, begin, files};
 
@@ -58,6 +60,30 @@ impl Upkeep for SqliteStorage {
             let _ = std::fs::remove_file(to);
         }
         done
+    }
+
+    async fn outlive_copies(&self, stamp: &Stamp) -> Result<()> {
+        let mut writer = self.write().await?;
+        let mut tx = begin!(writer);
+        // Generations count by one; milliseconds are ahead of any such count, and later restores of later ones.
+        let renewed =
+            sqlx::query("UPDATE keypair SET generation = MAX(generation + 1, ?), version = version + 1")
+                .bind(stamp.at.as_millisecond())
+                .execute(&mut *tx)
+                .await
+                .stored()?;
+        for statement in ["DELETE FROM session", "DELETE FROM invitation", "DELETE FROM setup_link"] {
+            sqlx::query(statement).execute(&mut *tx).await.stored()?;
+        }
+        let restored = Change {
+            action: Action::StoreRestored,
+            object: ObjectRef::new("store", "store"),
+            owner: None,
+            before: Value::Null,
+            after: json!({"keypairs": renewed.rows_affected()}),
+        };
+        append(&mut tx, stamp, restored).await?;
+        tx.commit().await.stored()
     }
 
     async fn check(&self) -> Result<Vec<String>> {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use domain::Timestamp;
+use domain::{Stamp, Timestamp};
 
 use crate::Result;
 
@@ -16,6 +16,10 @@ pub trait Upkeep: Send + Sync {
 
     /// Writes a consistent copy of the store to a new file, beside running servers.
     async fn backup(&self, to: &Path) -> Result<()>;
+
+    /// Makes a copy of a store a store of its own: every keypair starts a generation beyond any that it ever had, so
+    /// no token from before is worth anything, and sessions, invitations and set-up links end.
+    async fn outlive_copies(&self, stamp: &Stamp) -> Result<()>;
 
     /// Verifies the store itself; every fault found, in words.
     async fn check(&self) -> Result<Vec<String>>;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::check;
 use super::failure::{About, Failure, Result};
 use super::output;
-use super::store::Common;
+use super::store::{Common, operator};
 use crate::app::{self, App, Missing};
 use crate::config::Config;
 
@@ -102,8 +102,11 @@ async fn tried(config: &Config, trial: &Path, file: &Path) -> Result<u64> {
         Config { data: trial.to_owned(), master_key_file: Some(config.master_key_path()), ..config.clone() };
     let app = App::open(trial, Missing::Refuse).await.map_err(|error| cannot(file, error))?;
     let checked = check::check(&app).await;
+    let stamp = app.stamp(&operator(), app.clock.now());
+    let renewed = app.store.outlive_copies(&stamp).await;
     app.store.close().await;
     let (audit_events, faults) = checked?;
+    renewed.about("store")?;
     match faults.as_slice() {
         [] => Ok(audit_events),
         [first, ..] => Err(cannot(file, format!("it has {} faults, the first: {first}", faults.len()))),

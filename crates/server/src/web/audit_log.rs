@@ -86,6 +86,7 @@ fn words(action: Action) -> &'static str {
         Action::QueryChanged => "Query changed",
         Action::QueryClosed => "Query closed",
         Action::SigningKeyCreated => "Signing key created",
+        Action::StoreRestored => "Store restored from a backup",
     }
 }
 

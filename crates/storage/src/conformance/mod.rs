@@ -88,5 +88,6 @@ promises! {
         what_is_sealed_stays,
         a_sweep_takes_only_what_has_run_out,
         a_backup_is_a_store,
+        a_restored_store_outlives_every_token_from_before,
     }
 }

@@ -185,3 +185,23 @@ pub async fn a_backup_is_a_store(f: Fixture) {
     f.account().await;
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+pub async fn a_restored_store_outlives_every_token_from_before(f: Fixture) {
+    let account = f.account().await;
+    let keypair = f.keypair(account.id).await;
+    let user = f.user("admin@example.com").await;
+    let session = Session {
+        token: f.token(),
+        user: user.id,
+        created_at: f.now(),
+        expires_at: f.now() + SignedDuration::from_hours(1),
+    };
+    f.store.create_session(&session, &password()).await.unwrap();
+    f.store.outlive_copies(&f.stamp()).await.unwrap();
+    let first = f.store.keypair(account.id.into(), keypair.id).await.unwrap();
+    assert!(first.generation > 1_000_000 && first.enabled);
+    assert!(matches!(f.store.session(&session.token, f.now()).await, Err(StorageError::NotFound)));
+    f.store.outlive_copies(&f.stamp()).await.unwrap();
+    let second = f.store.keypair(account.id.into(), keypair.id).await.unwrap();
+    assert!(second.generation > first.generation);
+}
