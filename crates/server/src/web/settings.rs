@@ -83,12 +83,13 @@ pub(super) async fn rename(
         ));
         return page(Outcome::Conflict, &form);
     }
+    let seen = Some(form.version);
     let stamp = app.stamp(&admin.author(), app.clock.now());
     match &admin.environment {
         Some(environment) => {
-            app.store.rename_environment(&stamp, environment.id, None, &name).await.map(drop)?
+            app.store.rename_environment(&stamp, environment.id, seen, &name).await.map(drop)?
         }
-        None => app.store.rename_account(&stamp, admin.account.id, None, &name).await.map(drop)?,
+        None => app.store.rename_account(&stamp, admin.account.id, seen, &name).await.map(drop)?,
     }
     Ok(Redirect::to(&format!("{}?done=renamed", form.base)).into_response())
 }
