@@ -113,3 +113,16 @@ test('a backup taken beside the running server is a whole one', async (t) => {
   await assertDead(product, token);
   await assertInvalidClient(product, disabled);
 });
+
+test('who connects and says nothing is let go', async (t) => {
+  const product = await Product.start(t);
+  const silent = connect(product.port, '127.0.0.1');
+  t.after(() => silent.destroy());
+  const began = performance.now();
+  const ended = new Promise((resolve) => silent.on('close', resolve).on('end', resolve).on('error', resolve));
+  await Promise.race([
+    ended,
+    new Promise((_, reject) => setTimeout(reject, 90_000, new Error('still connected after 90 s')).unref()),
+  ]);
+  assert.ok(performance.now() - began > 1_000, 'a slow client gets its time');
+});

@@ -29,8 +29,7 @@ pub(crate) struct Config {
 }
 
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people.
     #[default]
@@ -62,6 +61,18 @@ pub(crate) struct Flags {
     pub(crate) log: Option<LogFormat>,
 }
 
+/// The names of the settings, as in `feedback.toml`; in variables in capitals, behind `FEEDBACK_`.
+const SETTINGS: [&str; 8] = [
+    "listen",
+    "public_url",
+    "data",
+    "metrics_listen",
+    "log",
+    "trusted_proxies",
+    "token_lifetime",
+    "master_key_file",
+];
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -71,13 +82,26 @@ struct Settings {
     #[serde(default = "default_data")]
     data: PathBuf,
     metrics_listen: Option<String>,
+    log: Option<String>,
     #[serde(default)]
-    log: LogFormat,
-    #[serde(default)]
-    trusted_proxies: String,
+    trusted_proxies: Addresses,
     #[serde(default = "default_token_lifetime")]
     token_lifetime: u32,
     master_key_file: Option<PathBuf>,
+}
+
+/// Addresses as a list, or as one text with commas between: variables know no lists.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Addresses {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
 }
 
 fn default_listen() -> String {
@@ -100,7 +124,17 @@ pub(crate) struct ConfigError(String);
 impl Config {
     /// Reads the settings file and the environment, then applies `flags`.
     pub(crate) fn load(flags: &Flags) -> Result<Self, ConfigError> {
-        // RUST_LOG is the log filter's; everything of ours has the prefix.
+        // RUST_LOG is the log filter's; everything of ours has the prefix, and nothing else may have it.
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            let setting = name.strip_prefix("FEEDBACK_").map(str::to_ascii_lowercase);
+            if setting.is_some_and(|setting| !SETTINGS.contains(&setting.as_str())) {
+                return Err(ConfigError(format!(
+                    "the variable {name} names none; there are {}",
+                    SETTINGS.join(", ")
+                )));
+            }
+        }
         let environment =
             config::Environment::with_prefix("FEEDBACK").prefix_separator("_").try_parsing(false);
         Self::load_from(flags, environment)
@@ -122,6 +156,15 @@ impl Config {
             .and_then(|builder| builder.build())
             .and_then(config::Config::try_deserialize)
             .map_err(|error| ConfigError(error.to_string()))?;
+        let proxies = match settings.trusted_proxies {
+            Addresses::Text(text) => text,
+            Addresses::List(list) => list.join(","),
+        };
+        let log = match settings.log.as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(other) => return Err(ConfigError(format!("log = {other}: expected text or json"))),
+        };
         let config = Self {
             listen: parsed("listen", &settings.listen)?,
             public_url: settings.public_url.map(|url| url.trim_end_matches('/').to_owned()),
@@ -130,9 +173,8 @@ impl Config {
                 .metrics_listen
                 .map(|address| parsed("metrics_listen", &address))
                 .transpose()?,
-            log: flags.log.unwrap_or(settings.log),
-            trusted_proxies: settings
-                .trusted_proxies
+            log: flags.log.unwrap_or(log),
+            trusted_proxies: proxies
                 .split(',')
                 .map(str::trim)
                 .filter(|address| !address.is_empty())
@@ -255,10 +297,29 @@ mod tests {
             ("PUBLIC_URL", "http://127.0.0.1:1/path", "public_url"),
             ("LISTEN", "0.0.0.0:80", "public_url"),
             ("TRUSTED_PROXIES", "proxy", "trusted_proxies"),
+            ("LOG", "yaml", "log = yaml"),
         ] {
             let error = load(&[(name, value)], &Flags::default()).unwrap_err();
             assert!(error.contains(named), "{name}={value}: {error}");
         }
+    }
+
+    #[test]
+    fn the_names_are_those_of_the_settings() {
+        for name in SETTINGS {
+            let value = if name == "token_lifetime" { "60" } else { "127.0.0.1:1" };
+            let refused = load(&[(&name.to_uppercase(), value)], &Flags::default());
+            assert!(!refused.is_err_and(|error| error.contains("unknown field")), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_can_list_proxies() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("feedback.toml");
+        std::fs::write(&file, "trusted_proxies = [\"10.0.0.1\", \"::1\"]\n").unwrap();
+        let config = load(&[], &Flags { config: Some(file), ..Flags::default() }).unwrap();
+        assert_eq!(config.trusted_proxies.len(), 2);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MasterKeyError {
-    #[error("the master key in {0} can't be used: {1}")]
+    #[error("the master key in {0} (setting master_key_file) can't be used: {1}")]
     File(PathBuf, #[source] std::io::Error),
     #[error("the master key in {0} can't be used: expected 64 hexadecimal digits")]
     Form(PathBuf),

@@ -8,6 +8,7 @@ use axum::http::header;
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
+use hyper_util::rt::TokioTimer;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -20,6 +21,8 @@ const DURATION: &str = "feedback_http_request_duration_seconds";
 const FEED_READ: &str = "feedback_change_feed_read_timestamp_seconds";
 
 const BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
+/// How long a request for the counters may take to arrive.
+const SCRAPED_WITHIN: Duration = Duration::from_secs(10);
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Starts counting. Once in a process.
@@ -45,8 +48,10 @@ pub(crate) async fn serve(listener: TcpListener, handle: PrometheusHandle) -> st
     };
     let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     let routes = Router::new().route("/metrics", get(move || async move { (text, handle.render()) }));
+    let mut server = axum_server::from_tcp(listener.into_std()?)?.first_request_timeout(SCRAPED_WITHIN);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(SCRAPED_WITHIN);
     tokio::select! {
-        served = axum::serve(listener, routes) => served,
+        served = server.serve(routes.into_make_service()) => served,
         () = tidy => Ok(()),
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             HeaderValue::from_static("same-origin"),
         ))
         // Where a handler has a fault of its own, only its own request is lost.
-        .layer(middleware::from_fn(whole_body::read_first))
+        .layer(middleware::from_fn_with_state(app.clone(), whole_body::read_first))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(metrics::measure))
         .layer(middleware::from_fn_with_state(app.clone(), request_id::name_request))

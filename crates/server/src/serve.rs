@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::live::{FEED_INTERVAL, FLUSH_INTERVAL};
 use crate::metrics;
 use crate::router::router;
+use crate::whole_body::ARRIVES_WITHIN;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -37,7 +38,10 @@ pub(crate) async fn serve(
     upkeep.spawn(keep_up(app.clone()));
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
-    let mut server = axum_server::from_tcp(listener.into_std()?)?.handle(handle.clone());
+    let mut server = axum_server::from_tcp(listener.into_std()?)?
+        .handle(handle.clone())
+        // Also for whoever connects and says nothing, before it is known which HTTP is spoken.
+        .first_request_timeout(HEADERS_WITHIN + ARRIVES_WITHIN);
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
     server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(HEADERS_WITHIN);
     let finishing = tokio::spawn(async move {

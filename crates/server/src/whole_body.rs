@@ -1,14 +1,18 @@
 //! Bodies come before questions: a request is looked at once all of it is there. Whoever sends the headers, waits, and
 //! sends the rest is judged by what is true at the end, not by what was true at the beginning.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+
+use crate::app::App;
+use crate::oauth::access_token;
 
 /// The longest body that any address takes, in bytes: a batch of responses.
 pub(crate) const LONGEST: usize = 4 * 1024 * 1024;
@@ -21,18 +25,33 @@ const LONGEST_ELSEWHERE: usize = 64 * 1024;
 const LONGEST_REFUSED: usize = 32 * 1024 * 1024;
 
 /// How long a body may take to arrive.
-const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
 /// Reads the body before anything inside sees the request.
-pub(crate) async fn read_first(request: Request, next: Next) -> Response {
+pub(crate) async fn read_first(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let most = if parts.uri.path().ends_with("/responses") { LONGEST } else { LONGEST_ELSEWHERE };
+    let takes_batches = parts.uri.path().ends_with("/responses");
+    // Strangers can't have us keep much. Who has a token is asked again once the body is there.
+    let most =
+        if takes_batches && has_token(&app, &parts.headers).await { LONGEST } else { LONGEST_ELSEWHERE };
     let read = match tokio::time::timeout(ARRIVES_WITHIN, read(body, most)).await {
         Ok(Ok(read)) => read,
         Ok(Err(_)) => return refused(StatusCode::BAD_REQUEST, "the body broke off\n"),
         Err(_) => return refused(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive\n"),
     };
     next.run(Request::from_parts(parts, Body::from(read))).await
+}
+
+async fn has_token(app: &App, headers: &HeaderMap) -> bool {
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    match bearer {
+        Some((_, token)) => access_token::verify(app, token.trim()).await.is_ok(),
+        None => false,
+    }
 }
 
 /// The body; of one that is longer than `most`, one byte more than that, so that whoever takes at most so many

@@ -1,6 +1,6 @@
 //! Files that only their owner may read, whatever the folder that they stand in.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 #[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -12,4 +12,18 @@ pub(crate) fn private() -> OpenOptions {
     #[cfg(unix)]
     options.mode(0o600);
     options
+}
+
+/// Takes a file's reading and writing from everybody but its owner, if others had it.
+pub(crate) fn make_private(file: &File) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mut permissions = file.metadata()?.permissions();
+        if permissions.mode() & 0o077 != 0 {
+            permissions.set_mode(0o600);
+            file.set_permissions(permissions)?;
+        }
+    }
+    Ok(())
 }

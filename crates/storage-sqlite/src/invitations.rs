@@ -77,6 +77,28 @@ pub(crate) async fn revoke_to(tx: &mut SqliteConnection, on: Owner, email: &Emai
     }
 }
 
+/// Takes every invitation away that the user made to `on` or below it; what their lines in the log say.
+pub(crate) async fn revoke_all_by(
+    tx: &mut SqliteConnection,
+    user: domain::UserId,
+    on: Owner,
+) -> Result<Vec<Change>> {
+    let rows = sqlx::query(
+        "SELECT * FROM invitation WHERE invited_by = ?1 AND (owner_id = ?2 \
+         OR owner_id IN (SELECT id FROM environment WHERE account_id = ?2)) ORDER BY owner_id, email",
+    )
+    .bind(user.to_string())
+    .bind(on.to_string())
+    .fetch_all(&mut *tx)
+    .await
+    .stored()?;
+    let mut revoked = Vec::with_capacity(rows.len());
+    for row in &rows {
+        revoked.push(revoke(tx, &invitation(row)?).await?);
+    }
+    Ok(revoked)
+}
+
 /// Takes every invitation to the address away; what their lines in the log say.
 pub(crate) async fn revoke_all_to(tx: &mut SqliteConnection, email: &Email) -> Result<Vec<Change>> {
     let rows = sqlx::query("SELECT * FROM invitation WHERE email = ? ORDER BY owner_id")

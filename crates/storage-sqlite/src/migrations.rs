@@ -22,7 +22,7 @@ pub(crate) async fn lock(database: &Path) -> Result<File> {
         create.create(true);
         let file = create.open(database.with_extension("lock"))?;
         file.lock()?;
-        create.open(database)?;
+        files::make_private(&create.open(database)?)?;
         Ok::<_, std::io::Error>(file)
     });
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| StorageError::Unavailable(error);

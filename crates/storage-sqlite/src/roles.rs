@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::{Action, Grant, Member, Name, ObjectRef, Owner, Place, Role, Stamp, UserId};
+use domain::{Action, Grant, Member, Name, ObjectRef, Owner, Place, Role, Stamp, User, UserId};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use storage::{NamedPlace, Record, Result, Roles, Slice, StorageError};
@@ -77,6 +77,25 @@ pub(crate) fn change(
     }
 }
 
+/// Ends the invitation that the person has to `on`, which would undo the change of the role; with `demoted`, also those
+/// that the person made there or below.
+async fn end_invitations(
+    tx: &mut SqliteConnection,
+    stamp: &Stamp,
+    person: &User,
+    on: Owner,
+    demoted: bool,
+) -> Result<()> {
+    let mut ended: Vec<Change> = invitations::revoke_to(tx, on, &person.email).await?.into_iter().collect();
+    if demoted {
+        ended.extend(invitations::revoke_all_by(tx, person.id, on).await?);
+    }
+    for (n, change) in (1..).zip(ended) {
+        append(tx, &stamp.further(n), change).await?;
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl Roles for SqliteStorage {
     async fn grant_role(&self, stamp: &Stamp, user: UserId, grant: Grant) -> Result<()> {
@@ -91,10 +110,8 @@ impl Roles for SqliteStorage {
         }
         put(&mut tx, user, grant).await?;
         append(&mut tx, stamp, change(Action::RoleGranted, user, grant.on, before, Some(grant.role))).await?;
-        // An invitation from before would undo a demotion.
-        if let Some(revoked) = invitations::revoke_to(&mut tx, grant.on, &person.email).await? {
-            append(&mut tx, &stamp.further(1), revoked).await?;
-        }
+        let demoted = before == Some(Role::Administrator) && grant.role != Role::Administrator;
+        end_invitations(&mut tx, stamp, &person, grant.on, demoted).await?;
         tx.commit().await.stored()
     }
 
@@ -114,9 +131,7 @@ impl Roles for SqliteStorage {
             .stored()?;
         append(&mut tx, stamp, change(Action::RoleRevoked, user, on, Some(before), None)).await?;
         let person = users::find(&mut tx, user).await?;
-        if let Some(revoked) = invitations::revoke_to(&mut tx, on, &person.email).await? {
-            append(&mut tx, &stamp.further(1), revoked).await?;
-        }
+        end_invitations(&mut tx, stamp, &person, on, before == Role::Administrator).await?;
         tx.commit().await.stored()
     }
 

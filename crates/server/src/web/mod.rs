@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod administration;
 mod api_management;
 pub(crate) mod assets;
 mod audit_log;

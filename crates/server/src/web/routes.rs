@@ -10,9 +10,9 @@ use super::access::{Access, Page, get, post};
 use super::once::Once;
 use super::throttle::Throttle;
 use super::{
-    account, api_management, assets, audit_log, dress, environment, home, invitation, keypair_edit,
-    keypair_new, keypair_remove, keypair_rotate, places, profile, queries, query, query_edit, set_up,
-    settings, sign_in, users,
+    account, administration, api_management, assets, audit_log, dress, environment, home, invitation,
+    keypair_edit, keypair_new, keypair_remove, keypair_rotate, places, profile, queries, query, query_edit,
+    set_up, settings, sign_in, users,
 };
 use crate::app::App;
 
@@ -77,6 +77,8 @@ fn administration(base: &str) -> Vec<Page> {
     let users = |path: &str| format!("{base}/access-management/users{path}");
     let keys = |path: &str| format!("{base}/access-management/api-management{path}");
     vec![
+        get(at(""), administration::show),
+        get(at("/access-management"), administration::show),
         get(users(""), users::list),
         post(users(""), users::invite),
         post(users("/invitations/revoke"), users::revoke),

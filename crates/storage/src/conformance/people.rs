@@ -312,4 +312,8 @@ pub async fn an_invitation_falls_with_whoever_made_it_and_with_a_demotion(f: Fix
     assert!(matches!(late, Err(StorageError::NotAllowed)));
     let back = f.store.grant_role(&by_admin.further(10), admin.id, administrator).await;
     assert!(matches!(back, Err(StorageError::NotAllowed)));
+
+    f.store.grant_role(&f.stamp(), admin.id, administrator).await.unwrap();
+    let again = f.store.invitation(&kept[1].token, f.now()).await;
+    assert!(matches!(again, Err(StorageError::NotFound)), "it ended with the demotion, for good");
 }
