@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 
+use crate::api::authorization::bearer;
 use crate::app::App;
 use crate::oauth::access_token;
 
@@ -18,7 +20,7 @@ use crate::oauth::access_token;
 pub(crate) const LONGEST: usize = 4 * 1024 * 1024;
 
 /// The longest body elsewhere.
-const LONGEST_ELSEWHERE: usize = 64 * 1024;
+pub(crate) const LONGEST_ELSEWHERE: usize = 64 * 1024;
 
 /// How much of a body that is too long is read and thrown away, so that the client gets to hear why. One that goes on
 /// sends into a closed connection.
@@ -30,10 +32,10 @@ pub(crate) const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// Reads the body before anything inside sees the request.
 pub(crate) async fn read_first(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let takes_batches = parts.uri.path().ends_with("/responses");
+    let may_be_long = body.size_hint().upper().is_none_or(|length| length > LONGEST_ELSEWHERE as u64)
+        && parts.uri.path().ends_with("/responses");
     // Strangers can't have us keep much. Who has a token is asked again once the body is there.
-    let most =
-        if takes_batches && has_token(&app, &parts.headers).await { LONGEST } else { LONGEST_ELSEWHERE };
+    let most = if may_be_long && has_token(&app, &parts).await { LONGEST } else { LONGEST_ELSEWHERE };
     let read = match tokio::time::timeout(ARRIVES_WITHIN, read(body, most)).await {
         Ok(Ok(read)) => read,
         Ok(Err(_)) => return refused(StatusCode::BAD_REQUEST, "the body broke off\n"),
@@ -42,15 +44,10 @@ pub(crate) async fn read_first(State(app): State<Arc<App>>, request: Request, ne
     next.run(Request::from_parts(parts, Body::from(read))).await
 }
 
-async fn has_token(app: &App, headers: &HeaderMap) -> bool {
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    match bearer {
-        Some((_, token)) => access_token::verify(app, token.trim()).await.is_ok(),
-        None => false,
+async fn has_token(app: &App, parts: &Parts) -> bool {
+    match bearer(parts) {
+        Ok(token) => access_token::verify(app, token).await.is_ok(),
+        Err(_) => false,
     }
 }
 

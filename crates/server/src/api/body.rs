@@ -15,12 +15,10 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use super::error::ApiError;
 use super::shapes::FieldError;
 use crate::app::App;
-
-/// The longest body, in bytes, where nothing else is said.
-pub(crate) const LONGEST: usize = 64 * 1024;
+use crate::whole_body::LONGEST_ELSEWHERE;
 
 /// A JSON body of at most `MOST` bytes.
-pub(crate) struct Body<T, const MOST: usize = LONGEST>(pub(crate) T);
+pub(crate) struct Body<T, const MOST: usize = LONGEST_ELSEWHERE>(pub(crate) T);
 
 impl<T: DeserializeOwned, const MOST: usize> FromRequest<Arc<App>> for Body<T, MOST> {
     type Rejection = ApiError;
@@ -41,7 +39,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalBody<T> {
 
     async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, ApiError> {
         let json = says_json(&request);
-        match bytes(request, LONGEST).await? {
+        match bytes(request, LONGEST_ELSEWHERE).await? {
             empty if empty.is_empty() => Ok(Self(T::default())),
             _ if !json => Err(ApiError::NotJson),
             body => read(&body).map(Self),

@@ -7,7 +7,7 @@
 mod access;
 mod accounts;
 mod audit_events;
-mod authorization;
+pub(crate) mod authorization;
 mod body;
 mod docs;
 mod endpoints;

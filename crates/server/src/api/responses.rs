@@ -15,9 +15,7 @@ use super::error::ApiError;
 use super::parameters::NoParameters;
 use super::shapes::FieldError;
 use crate::app::App;
-
-/// The longest body, in bytes: a thousand responses with texts.
-const LONGEST_BODY: usize = 4 * 1024 * 1024;
+use crate::whole_body::LONGEST;
 
 /// A batch of responses.
 #[derive(Deserialize, ToSchema)]
@@ -99,7 +97,7 @@ pub(super) async fn submit(
     environment: InEnvironment<ResponsesCreate>,
     State(app): State<Arc<App>>,
     _: NoParameters,
-    Body(batch): Body<Batch, LONGEST_BODY>,
+    Body(batch): Body<Batch, LONGEST>,
 ) -> Result<Json<Acceptance>, ApiError> {
     let now = app.clock.now();
     let submitted = batch.responses.into_iter().map(|Object(new)| new.into()).collect();

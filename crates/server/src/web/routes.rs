@@ -15,9 +15,7 @@ use super::{
     set_up, settings, sign_in, users,
 };
 use crate::app::App;
-
-/// No form of ours is longer.
-const MOST_BYTES: usize = 64 * 1024;
+use crate::whole_body::LONGEST_ELSEWHERE;
 
 /// The Web UI.
 pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
@@ -34,7 +32,7 @@ pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
         .fallback(home::nothing)
         .layer(Extension(Arc::new(Throttle::new())))
         .layer(Extension(Arc::new(Once::new())))
-        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(DefaultBodyLimit::max(LONGEST_ELSEWHERE))
         .layer(CsrfLayer::new())
         .layer(middleware::from_fn_with_state(app, dress::dress))
 }
