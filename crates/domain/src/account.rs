@@ -1,30 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{AccountId, Entropy, EnvironmentId, Name, new_id};
-
-/// Whether an account or environment still works. Closing is for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// In use.
-    Open,
-    /// Stopped at that instant.
-    Closed(Timestamp),
-}
-
-impl State {
-    /// Whether it is still in use.
-    pub fn is_open(self) -> bool {
-        self == Self::Open
-    }
-
-    /// When it was closed, if it was.
-    pub fn closed_at(self) -> Option<Timestamp> {
-        match self {
-            Self::Open => None,
-            Self::Closed(at) => Some(at),
-        }
-    }
-}
+use crate::{AccountId, Entropy, EnvironmentId, Name, State, new_id};
 
 /// The customer. It owns environments.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,11 +16,12 @@ mod report;
 mod response;
 mod role;
 mod scope;
+mod state;
 mod text;
 mod token;
 mod user;
 
-pub use account::{Account, Environment, State};
+pub use account::{Account, Environment};
 pub use audit::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Stamp};
 pub use chance::Entropy;
 pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
@@ -30,11 +31,14 @@ pub use keypair::{
     Keypair, KeypairEdit, KeypairRefusal, KeypairStatus, MAX_OVERLAP, MAX_SECRETS, NewKeypair, Secret,
 };
 pub use owner::Owner;
-pub use query::{Query, QueryState};
-pub use report::{MAX_DAYS, MAX_HISTORY, Period, PeriodError, Point, QueryStatistics, Scores, Series};
+pub use query::Query;
+pub use report::{
+    MAX_DAYS, MAX_HISTORY, Period, PeriodError, Point, QueryStatistics, Scores, Series, every_day,
+};
 pub use response::{MAX_BATCH, NewResponse, PersonHash, ResponseError, SubmittedResponse, check_batch};
 pub use role::{Grant, Member, Place, Role, effective_role};
 pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
+pub use state::State;
 pub use text::{Comment, Email, Name, QuestionText, TextError};
 pub use token::{Outlived, TokenClaims};
 pub use user::{PasswordHash, User};

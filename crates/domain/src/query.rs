@@ -1,15 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{Entropy, EnvironmentId, Name, QueryId, QuestionText, new_id};
-
-/// Whether a query still takes responses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryState {
-    /// It takes responses.
-    Open,
-    /// It took its last response at that instant.
-    Closed(Timestamp),
-}
+use crate::{Entropy, EnvironmentId, Name, QueryId, QuestionText, State, new_id};
 
 /// A question put to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +13,8 @@ pub struct Query {
     pub title: Name,
     /// What people are asked.
     pub question: QuestionText,
-    /// Open or closed.
-    pub state: QueryState,
+    /// Whether it takes responses.
+    pub state: State,
     /// Counts the edits; the ETag.
     pub version: i64,
     /// When it was made.
@@ -40,7 +31,7 @@ impl Query {
         entropy: &dyn Entropy,
     ) -> Self {
         let id = new_id(now, entropy);
-        Self { id, environment, title, question, state: QueryState::Open, version: 1, created_at: now }
+        Self { id, environment, title, question, state: State::Open, version: 1, created_at: now }
     }
 
     /// The query with another title or question; what is `None` stays. The same, version included, if that changes
@@ -58,10 +49,8 @@ impl Query {
     /// The query after its last response; one that is closed stays as it is.
     pub fn closed(&self, now: Timestamp) -> Self {
         match self.state {
-            QueryState::Closed(_) => self.clone(),
-            QueryState::Open => {
-                Self { state: QueryState::Closed(now), version: self.version + 1, ..self.clone() }
-            }
+            State::Closed(_) => self.clone(),
+            State::Open => Self { state: State::Closed(now), version: self.version + 1, ..self.clone() },
         }
     }
 }

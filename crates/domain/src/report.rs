@@ -126,6 +126,15 @@ impl Point {
     }
 }
 
+/// A point for every day of the period, given those of the days on which there is a response, the earliest first.
+pub fn every_day(period: Period, found: &[Point]) -> Vec<Point> {
+    let mut found = found.iter().peekable();
+    period
+        .each_day()
+        .map(|day| found.next_if(|point| point.period == day).copied().unwrap_or_else(|| Point::empty(day)))
+        .collect()
+}
+
 /// All that was ever answered to one query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueryStatistics {
@@ -161,6 +170,21 @@ mod tests {
         let before = march.preceding();
         assert_eq!((before.from(), before.to()), (date(2024, 1, 30), date(2024, 2, 29)));
         assert_eq!(before.days(), march.days());
+    }
+
+    #[test]
+    fn days_without_a_response_are_points_too() {
+        let week = Period::new(date(2024, 2, 26), date(2024, 3, 3)).unwrap();
+        let on = |day| Period::new(day, day).unwrap();
+        let found: Vec<Point> = [date(2024, 2, 26), date(2024, 2, 29)]
+            .map(|day| Point { scores: Scores([1, 0, 0, 0, 0]), ..Point::empty(on(day)) })
+            .to_vec();
+        let every = every_day(week, &found);
+        assert_eq!(
+            every.iter().map(|point| point.scores.responses()).collect::<Vec<_>>(),
+            [1, 0, 0, 1, 0, 0, 0]
+        );
+        assert!(every.iter().map(|point| point.period).eq(week.each_day()));
     }
 
     #[test]

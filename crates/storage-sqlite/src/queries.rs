@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::{Action, EnvironmentId, Name, ObjectRef, Query, QueryId, QueryState, QuestionText, Role, Stamp};
+use domain::{Action, EnvironmentId, Name, ObjectRef, Query, QueryId, QuestionText, Role, Stamp, State};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -18,7 +18,7 @@ fn query(row: &SqliteRow) -> Result<Query> {
         environment: row.parsed("environment_id")?,
         title: text("title", Name::new(row.value("title")?))?,
         question: text("question", QuestionText::new(row.value("question")?))?,
-        state: row.instant_or_null("closed_at")?.map_or(QueryState::Open, QueryState::Closed),
+        state: row.instant_or_null("closed_at")?.map_or(State::Open, State::Closed),
         version: row.value("version")?,
         created_at: row.instant("created_at")?,
     })
@@ -32,13 +32,6 @@ async fn find(connection: &mut SqliteConnection, environment: EnvironmentId, id:
         .await
         .stored()?;
     query(&row)
-}
-
-fn closed_at(query: &Query) -> Option<i64> {
-    match query.state {
-        QueryState::Open => None,
-        QueryState::Closed(at) => Some(at.as_millisecond()),
-    }
 }
 
 fn change(action: Action, query: &Query, before: Value, after: Value) -> Change {
@@ -68,7 +61,7 @@ impl Queries for SqliteStorage {
         .bind(query.question.as_str())
         .bind(query.version)
         .bind(query.created_at.as_millisecond())
-        .bind(closed_at(query))
+        .bind(query.state.closed_at().map(|at| at.as_millisecond()))
         .execute(&mut *tx)
         .await
         .stored()?;
@@ -121,7 +114,7 @@ impl Queries for SqliteStorage {
         .bind(after.title.as_str())
         .bind(after.question.as_str())
         .bind(after.version)
-        .bind(closed_at(&after))
+        .bind(after.state.closed_at().map(|at| at.as_millisecond()))
         .bind(before.id.to_string())
         .execute(&mut *tx)
         .await

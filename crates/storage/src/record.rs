@@ -1,4 +1,4 @@
-use domain::{Account, Environment, Grant, Keypair, Query, QueryState, User};
+use domain::{Account, Environment, Grant, Keypair, Query, User};
 use serde_json::{Value, json};
 
 use crate::Invitation;
@@ -68,10 +68,7 @@ impl Record for Keypair {
 
 impl Record for Query {
     fn record(&self) -> Value {
-        let closed_at = match self.state {
-            QueryState::Open => None,
-            QueryState::Closed(at) => Some(at),
-        };
+        let closed_at = self.state.closed_at();
         json!({"id": self.id, "title": self.title, "question": self.question, "closed_at": closed_at})
     }
 }

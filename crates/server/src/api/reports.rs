@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use domain::{Date, EnvironmentId, MAX_HISTORY, Period, Point, QueryId, Series, utc_date};
+use domain::{Date, EnvironmentId, MAX_HISTORY, Period, QueryId, Series, every_day, utc_date};
 use jiff::ToSpan;
 use utoipa::IntoParams;
 
@@ -144,7 +144,7 @@ async fn report(
     let period = wanted.period(utc_date(app.clock.now()))?;
     if !wanted.combine {
         let found = app.store.daily_points(environment, series, period).await?;
-        return Ok(Json(ReportShape::per_day(period, &with_empty_days(period, found))));
+        return Ok(Json(ReportShape::per_day(period, &every_day(period, &found))));
     }
     let whole = app.store.combined_point(environment, series, period).await?;
     let mut history = Vec::new();
@@ -154,15 +154,6 @@ async fn report(
         history.push(app.store.combined_point(environment, series, before).await?);
     }
     Ok(Json(ReportShape::combined(&whole, &history)))
-}
-
-/// A point for every day, given those of the days on which there is a response.
-fn with_empty_days(period: Period, found: Vec<Point>) -> Vec<Point> {
-    let mut found = found.into_iter().peekable();
-    period
-        .each_day()
-        .map(|day| found.next_if(|point| point.period == day).unwrap_or_else(|| Point::empty(day)))
-        .collect()
 }
 
 #[cfg(test)]

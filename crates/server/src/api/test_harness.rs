@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::{
     Account, AccountId, Actor, Clock, Comment, Environment, EnvironmentId, KeySecret, Keypair, Name,
-    NewKeypair, Owner, Query, QueryState, QuestionText, Scopes, State, Timestamp, from_millis, new_id,
+    NewKeypair, Owner, Query, QuestionText, Scopes, Timestamp, from_millis,
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -104,13 +104,7 @@ impl TestApp {
 
     /// Makes an account.
     pub(crate) async fn account(&self, name: &str) -> AccountId {
-        let account = Account {
-            id: new_id(self.now(), &*self.app.entropy),
-            name: Name::new(name).unwrap(),
-            state: State::Open,
-            version: 1,
-            created_at: self.now(),
-        };
+        let account = Account::new(Name::new(name).unwrap(), self.now(), &*self.app.entropy);
         self.app.store.create_account(&self.operator(), &account).await.unwrap();
         self.app.live.catch_up().await.unwrap();
         account.id
@@ -120,14 +114,7 @@ impl TestApp {
     pub(crate) async fn environment(&self, account: AccountId, name: &str) -> EnvironmentId {
         // One after the other in time, and so in lists.
         self.pass(Duration::from_millis(1));
-        let environment = Environment {
-            id: new_id(self.now(), &*self.app.entropy),
-            account,
-            name: Name::new(name).unwrap(),
-            state: State::Open,
-            version: 1,
-            created_at: self.now(),
-        };
+        let environment = Environment::new(account, Name::new(name).unwrap(), self.now(), &*self.app.entropy);
         self.app.store.create_environment(&self.operator(), &environment).await.unwrap();
         self.app.live.catch_up().await.unwrap();
         environment.id
@@ -142,15 +129,9 @@ impl TestApp {
     /// Makes a query.
     pub(crate) async fn query(&self, environment: EnvironmentId, title: &str) -> Query {
         self.pass(Duration::from_millis(1));
-        let query = Query {
-            id: new_id(self.now(), &*self.app.entropy),
-            environment,
-            title: Name::new(title).unwrap(),
-            question: QuestionText::new("How was it?").unwrap(),
-            state: QueryState::Open,
-            version: 1,
-            created_at: self.now(),
-        };
+        let title = Name::new(title).unwrap();
+        let question = QuestionText::new("How was it?").unwrap();
+        let query = Query::new(environment, title, question, self.now(), &*self.app.entropy);
         self.app.store.create_query(&self.operator(), &query).await.unwrap();
         query
     }

@@ -1,7 +1,7 @@
 //! `feedback account …`
 
 use clap::Subcommand;
-use domain::{AccountId, State};
+use domain::AccountId;
 use storage::Slice;
 
 use super::arguments;
@@ -86,7 +86,7 @@ impl Act {
                 |account| {
                     [
                         account.id.to_string(),
-                        state(account.state).to_owned(),
+                        account.state.name().to_owned(),
                         instant(account.created_at),
                         short(account.name.as_str(), 60),
                     ]
@@ -117,16 +117,11 @@ fn print(json: bool, account: &domain::Account) -> Result<()> {
     let fields = [
         ("Account", account.id.to_string()),
         ("Name", account.name.to_string()),
-        ("State", state(account.state).to_owned()),
+        ("State", account.state.name().to_owned()),
         ("Created", instant(account.created_at)),
         ("Closed", instant_or(account.state.closed_at(), "-")),
     ];
     output::object(json, &AccountShape::from(account), fields)
-}
-
-/// `open` or `closed`.
-pub(super) fn state(state: State) -> &'static str {
-    if state.is_open() { "open" } else { "closed" }
 }
 
 fn about(id: AccountId) -> String {

@@ -100,7 +100,7 @@ impl Act {
                         [
                             environment.id.to_string(),
                             environment.account.to_string(),
-                            account::state(environment.state).to_owned(),
+                            environment.state.name().to_owned(),
                             instant(environment.created_at),
                             short(environment.name.as_str(), 60),
                         ]
@@ -132,7 +132,7 @@ fn print(json: bool, environment: &domain::Environment) -> Result<()> {
         ("Environment", environment.id.to_string()),
         ("Account", environment.account.to_string()),
         ("Name", environment.name.to_string()),
-        ("State", account::state(environment.state).to_owned()),
+        ("State", environment.state.name().to_owned()),
         ("Created", instant(environment.created_at)),
         ("Closed", instant_or(environment.state.closed_at(), "-")),
     ];

@@ -1,7 +1,7 @@
 //! The geometry of the charts. Across, everything is in percent, so that a chart fits any screen without its text
 //! being scaled; down, in pixels.
 
-use domain::{Date, Period, Point, Scores};
+use domain::{Date, Period, Point, Scores, every_day};
 
 use super::when::{grouped, long_day, short_day};
 
@@ -150,14 +150,8 @@ pub(super) fn over_time(period: Period, points: &[Point]) -> Chart {
 }
 
 fn slots(period: Period, points: &[Point]) -> Vec<Slot> {
-    let mut points = points.iter().peekable();
-    let mut slots = Vec::new();
-    for day in period.each_day() {
-        let point = points.next_if(|point| point.period.from() == day.from());
-        let scores = point.map_or(Scores::default(), |point| point.scores);
-        slots.push(Slot { from: day.from(), to: day.to(), scores });
-    }
-    slots
+    let slot = |day: Point| Slot { from: day.period.from(), to: day.period.to(), scores: day.scores };
+    every_day(period, points).into_iter().map(slot).collect()
 }
 
 fn together(days: &[Slot]) -> Option<Slot> {

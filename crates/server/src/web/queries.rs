@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query as Parameters, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Name, Query, QueryId, QueryState, QuestionText, Role};
+use domain::{Name, Query, QueryId, QuestionText, Role};
 use serde::Deserialize;
 use storage::Slice;
 
@@ -65,7 +65,7 @@ pub(super) async fn list(
         href: format!("{base}/queries/{}", query.id),
         title: query.title.to_string(),
         question: query.question.to_string(),
-        open: query.state == QueryState::Open,
+        open: query.state.is_open(),
         created: When::new(query.created_at, now),
     };
     let view = ListPage {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, Query as Parameters, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Query, QueryState, Series};
+use domain::{Query, Series};
 use serde::Deserialize;
 
 use super::door::{Admin, CanRead, Visit};
@@ -69,13 +69,10 @@ pub(super) async fn show(
         id: query.id.to_string(),
         title: query.title.to_string(),
         question: query.question.to_string(),
-        open: query.state == QueryState::Open,
+        open: query.state.is_open(),
         admin: visit.is_admin(),
         created: When::new(query.created_at, now),
-        closed: match query.state {
-            QueryState::Open => None,
-            QueryState::Closed(at) => Some(When::new(at, now)),
-        },
+        closed: query.state.closed_at().map(|at| When::new(at, now)),
         period: period_view,
         report,
     };

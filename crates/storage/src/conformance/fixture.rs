@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
     Account, Actor, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, Owner,
-    PasswordHash, Query, QueryState, QuestionText, Scope, Stamp, State, Timestamp, User, from_millis, new_id,
+    PasswordHash, Query, QuestionText, Scope, Stamp, Timestamp, User, from_millis, new_id,
 };
 
 use crate::Storage;
@@ -62,8 +62,7 @@ impl Fixture {
 
     /// An account that is not stored yet.
     pub fn unsaved_account(&self) -> Account {
-        let created_at = self.now();
-        Account { id: self.id(), name: name("Account"), state: State::Open, version: 1, created_at }
+        Account::new(name("Account"), self.now(), &Counter(&self.ticks))
     }
 
     /// An account.
@@ -75,14 +74,7 @@ impl Fixture {
 
     /// An environment that is not stored yet.
     pub fn unsaved_environment(&self, account: &Account) -> Environment {
-        Environment {
-            id: self.id(),
-            account: account.id,
-            name: name("Environment"),
-            state: State::Open,
-            version: 1,
-            created_at: self.now(),
-        }
+        Environment::new(account.id, name("Environment"), self.now(), &Counter(&self.ticks))
     }
 
     /// An environment of the account.
@@ -129,15 +121,8 @@ impl Fixture {
 
     /// A query in the environment.
     pub async fn query(&self, environment: &Environment) -> Query {
-        let query = Query {
-            id: self.id(),
-            environment: environment.id,
-            title: name("Query"),
-            question: QuestionText::new("How was it?").expect("a question"),
-            state: QueryState::Open,
-            version: 1,
-            created_at: self.now(),
-        };
+        let question = QuestionText::new("How was it?").expect("a question");
+        let query = Query::new(environment.id, name("Query"), question, self.now(), &Counter(&self.ticks));
         self.store.create_query(&self.stamp(), &query).await.expect("a query");
         query
     }

@@ -1,4 +1,4 @@
-use domain::{Account, State, Timestamp};
+use domain::{Account, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,17 +32,12 @@ pub(super) enum OpenOrClosed {
     Closed,
 }
 
-/// `open` or `closed`.
-pub(super) fn state_name(state: State) -> &'static str {
-    if state.is_open() { "open" } else { "closed" }
-}
-
 impl From<&Account> for AccountShape {
     fn from(account: &Account) -> Self {
         Self {
             id: account.id.to_string(),
             name: account.name.to_string(),
-            state: state_name(account.state),
+            state: account.state.name(),
             created_at: account.created_at,
             closed_at: account.state.closed_at(),
         }

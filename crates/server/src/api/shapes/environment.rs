@@ -2,7 +2,7 @@ use domain::{Environment, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::account::{OpenOrClosed, state_name};
+use super::account::OpenOrClosed;
 
 /// An environment: where feedback is collected.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -34,7 +34,7 @@ impl From<&Environment> for EnvironmentShape {
             id: environment.id.to_string(),
             account_id: environment.account.to_string(),
             name: environment.name.to_string(),
-            state: state_name(environment.state),
+            state: environment.state.name(),
             created_at: environment.created_at,
             closed_at: environment.state.closed_at(),
         }

@@ -1,4 +1,4 @@
-use domain::{Query, QueryState, Timestamp};
+use domain::{Query, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -33,18 +33,14 @@ pub(crate) struct QueryShape {
 
 impl From<&Query> for QueryShape {
     fn from(query: &Query) -> Self {
-        let (state, closed_at) = match query.state {
-            QueryState::Open => ("open", None),
-            QueryState::Closed(at) => ("closed", Some(at)),
-        };
         Self {
             id: query.id.to_string(),
             environment_id: query.environment.to_string(),
             title: query.title.to_string(),
             question: query.question.to_string(),
-            state,
+            state: query.state.name(),
             created_at: query.created_at,
-            closed_at,
+            closed_at: query.state.closed_at(),
         }
     }
 }

@@ -96,7 +96,7 @@ impl Walk {
             environment: house.shop.id,
             title: Name::new("Delivery").unwrap(),
             question: domain::QuestionText::new("In time?").unwrap(),
-            state: domain::QueryState::Open,
+            state: domain::State::Open,
             version: 1,
             created_at: now,
         };
@@ -232,7 +232,7 @@ async fn the_router_does_what_the_table_says() {
         }
     }
     let query = house.app.store.query(house.shop.id, walk.query.id).await.unwrap();
-    assert_ne!(query.state, domain::QueryState::Open, "those who may act did");
+    assert_ne!(query.state, domain::State::Open, "those who may act did");
 }
 
 #[tokio::test]
