@@ -78,6 +78,15 @@ pub enum KeypairStatus {
 }
 
 impl KeypairStatus {
+    /// The switch goes before the time.
+    pub(crate) fn of(enabled: bool, expired: bool) -> Self {
+        match (enabled, expired) {
+            (false, _) => Self::Disabled,
+            (true, true) => Self::Expired,
+            (true, false) => Self::Active,
+        }
+    }
+
     /// `active`, `disabled` or `expired`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -176,22 +185,7 @@ impl Keypair {
 
     /// What it is at `now`.
     pub fn status(&self, now: Timestamp) -> KeypairStatus {
-        if !self.enabled {
-            KeypairStatus::Disabled
-        } else if self.expires_at.is_some_and(|at| at <= now) {
-            KeypairStatus::Expired
-        } else {
-            KeypairStatus::Active
-        }
-    }
-
-    /// The number of the live secret that `secret` is, if the keypair works at `now`. Compares with every secret,
-    /// whatever the outcome, so that the time taken tells nothing.
-    pub fn authenticate(&self, secret: &SecretHash, now: Timestamp) -> Option<u32> {
-        let matching = self.secrets.iter().fold(None, |found, candidate| {
-            if candidate.hash == *secret && candidate.is_live(now) { Some(candidate.n) } else { found }
-        });
-        matching.filter(|_| self.status(now) == KeypairStatus::Active)
+        KeypairStatus::of(self.enabled, self.expires_at.is_some_and(|at| at <= now))
     }
 
     /// The keypair after `edit`; the same, version included, if that changes nothing. Stopping it starts a new generation, and so does letting it work again after it
@@ -319,7 +313,7 @@ fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), KeypairRefusa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Outlived, Scope, TokenClaims, from_millis};
+    use crate::{Credential, Outlived, Scope, TokenClaims, from_millis};
     use std::sync::atomic::{AtomicU8, Ordering};
 
     struct Counter(AtomicU8);
@@ -371,11 +365,14 @@ mod tests {
     fn enabling_again_revives_no_token() {
         let (keypair, _, _) = keypair(ADMIN_AND_REPORTS);
         let token = token(&keypair, 1);
-        assert_eq!(token.scopes_at(now(), &keypair), Ok(keypair.scopes));
+        assert_eq!(token.scopes_at(now(), &Credential::of(&keypair)), Ok(keypair.scopes));
         let disabled = switched(&keypair, false);
-        assert_eq!(token.scopes_at(now(), &disabled), Err(Outlived::Keypair(KeypairStatus::Disabled)));
+        assert_eq!(
+            token.scopes_at(now(), &Credential::of(&disabled)),
+            Err(Outlived::Keypair(KeypairStatus::Disabled))
+        );
         let enabled = switched(&disabled, true);
-        assert_eq!(token.scopes_at(now(), &enabled), Err(Outlived::Generation));
+        assert_eq!(token.scopes_at(now(), &Credential::of(&enabled)), Err(Outlived::Generation));
     }
 
     #[test]
@@ -395,9 +392,9 @@ mod tests {
         let token = token(&keypair, 1);
         let expiring = |at| KeypairEdit { expires_at: Some(at), ..KeypairEdit::default() };
         let short = keypair.edited(&expiring(Some(later(60))), None, now()).unwrap();
-        assert_eq!(token.scopes_at(later(59), &short), Ok(keypair.scopes));
+        assert_eq!(token.scopes_at(later(59), &Credential::of(&short)), Ok(keypair.scopes));
         let extended = short.edited(&expiring(None), None, later(60)).unwrap();
-        assert_eq!(token.scopes_at(later(60), &extended), Err(Outlived::Generation));
+        assert_eq!(token.scopes_at(later(60), &Credential::of(&extended)), Err(Outlived::Generation));
         let in_the_past = keypair.edited(&expiring(Some(now())), None, now());
         assert_eq!(in_the_past, Err(KeypairRefusal::ExpiryInThePast));
     }
@@ -406,12 +403,12 @@ mod tests {
     fn a_secret_s_number_is_never_given_twice() {
         let (keypair, _, entropy) = keypair(ADMIN_AND_REPORTS);
         let (two, leaked) = keypair.rotated(None, None, now(), &entropy).unwrap();
-        let token = token(&two, two.authenticate(&leaked.hash(), now()).unwrap());
+        let token = token(&two, Credential::of(&two).authenticate(&leaked.hash(), now()).unwrap());
         let without = two.without_secret(2, now()).unwrap();
-        assert_eq!(token.scopes_at(now(), &without), Err(Outlived::Secret));
+        assert_eq!(token.scopes_at(now(), &Credential::of(&without)), Err(Outlived::Secret));
         let (three, _) = without.rotated(None, None, now(), &entropy).unwrap();
         assert_eq!(three.secrets.iter().map(|secret| secret.n).collect::<Vec<_>>(), [1, 3]);
-        assert_eq!(token.scopes_at(now(), &three), Err(Outlived::Secret));
+        assert_eq!(token.scopes_at(now(), &Credential::of(&three)), Err(Outlived::Secret));
     }
 
     #[test]
@@ -419,9 +416,9 @@ mod tests {
         let (keypair, first, entropy) = keypair(ADMIN_AND_REPORTS);
         let (two, second) =
             keypair.rotated(Some(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
-        assert_eq!(two.authenticate(&first.hash(), later(59)), Some(1));
-        assert_eq!(two.authenticate(&first.hash(), later(60)), None);
-        assert_eq!(two.authenticate(&second.hash(), later(60)), Some(2));
+        assert_eq!(Credential::of(&two).authenticate(&first.hash(), later(59)), Some(1));
+        assert_eq!(Credential::of(&two).authenticate(&first.hash(), later(60)), None);
+        assert_eq!(Credential::of(&two).authenticate(&second.hash(), later(60)), Some(2));
         let mut many = two;
         for _ in 0..3 {
             many = many.rotated(None, None, now(), &entropy).unwrap().0;

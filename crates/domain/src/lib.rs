@@ -7,6 +7,7 @@ mod account;
 mod audit;
 mod chance;
 mod clock;
+mod credential;
 mod id;
 mod key_secret;
 mod keypair;
@@ -25,6 +26,7 @@ pub use account::{Account, Environment};
 pub use audit::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Stamp};
 pub use chance::Entropy;
 pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
+pub use credential::Credential;
 pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id};
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
 pub use keypair::{

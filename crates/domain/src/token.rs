@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{KeyId, Keypair, KeypairStatus, Owner, Scopes};
+use crate::{Credential, KeyId, KeypairStatus, Owner, Scopes};
 
 /// What a token says of itself that its keypair must still agree with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +37,9 @@ pub enum Outlived {
 }
 
 impl TokenClaims {
-    /// The scopes that the token has at `now`, given its keypair as it is at `now`: those that it was issued with
+    /// The scopes that the token has at `now`, given its keypair's credential as it is at `now`: those that it was issued with
     /// and that the keypair may still request.
-    pub fn scopes_at(&self, now: Timestamp, keypair: &Keypair) -> Result<Scopes, Outlived> {
+    pub fn scopes_at(&self, now: Timestamp, keypair: &Credential) -> Result<Scopes, Outlived> {
         if now >= self.expires_at {
             return Err(Outlived::Expired);
         }
@@ -50,7 +50,7 @@ impl TokenClaims {
         if self.generation != keypair.generation || self.owner != keypair.owner {
             return Err(Outlived::Generation);
         }
-        if !keypair.secrets.iter().any(|secret| secret.n == self.secret && secret.is_live(now)) {
+        if !keypair.has_secret(self.secret, now) {
             return Err(Outlived::Secret);
         }
         Ok(self.scopes.and(keypair.scopes))

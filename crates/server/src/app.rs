@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::crypto::{PersonKey, Sealer};
 use crate::live::Live;
 use crate::master_key::{self, MasterKeyError};
+use crate::oauth::access_token::SeenTokens;
 use crate::passwords::Passwords;
 use crate::signing::{SigningKeyError, SigningKeys};
 use crate::system::{SystemClock, SystemEntropy};
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) config: Config,
     /// The Authorization Server's keys.
     pub(crate) signing_keys: SigningKeys,
+    /// What verified tokens say.
+    pub(crate) seen_tokens: SeenTokens,
     /// Turns identifiers of people and machines into what is stored of them.
     pub(crate) person_key: PersonKey,
     /// People's passwords.
@@ -81,6 +84,9 @@ pub(crate) enum Missing {
 /// How many passwords are worked on together: each takes 19 MiB.
 const PASSWORDS_AT_ONCE: usize = 4;
 
+/// How many tokens are remembered as verified.
+const SEEN_TOKENS: usize = 20_000;
+
 impl App {
     /// Opens the embedded store in the data folder.
     pub(crate) async fn open(config: Config, missing: Missing) -> Result<Self, StartError> {
@@ -126,15 +132,17 @@ impl App {
         let person_key = PersonKey::new(&sealer.open(PersonKey::NAME, &sealed).map_err(other_key)?);
         let now = clock.now();
         let stamp = Stamp { event: new_id(now, &*entropy), at: now, actor: Actor::Operator, address: None };
-        let signing_keys = SigningKeys::open(&*store, &sealer, &stamp, &*clock, &*entropy).await?;
+        let signing_keys =
+            SigningKeys::open(&*store, sealer, config.signing_algorithm, &stamp, &*entropy).await?;
         Ok(Self {
-            live: Live::open(store.clone()).await?,
+            live: Live::open(store.clone(), config.remembered_keypairs).await?,
             passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),
             store,
             clock,
             entropy,
             config,
             signing_keys,
+            seen_tokens: SeenTokens::new(SEEN_TOKENS),
             person_key,
         })
     }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::signing::Algorithm;
+
 /// The settings that the program runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
@@ -24,6 +26,10 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<IpAddr>,
     /// How long an access token lives, in seconds.
     pub(crate) token_lifetime: u32,
+    /// What new access tokens are signed with.
+    pub(crate) signing_algorithm: Algorithm,
+    /// How many keypairs are kept in memory.
+    pub(crate) remembered_keypairs: usize,
     /// The file with the master key; `master.key` in the data folder without it.
     pub(crate) master_key_file: Option<PathBuf>,
 }
@@ -62,7 +68,7 @@ pub(crate) struct Flags {
 }
 
 /// The names of the settings, as in `feedback.toml`; in variables in capitals, behind `FEEDBACK_`.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 10] = [
     "listen",
     "public_url",
     "data",
@@ -70,6 +76,8 @@ const SETTINGS: [&str; 8] = [
     "log",
     "trusted_proxies",
     "token_lifetime",
+    "signing_algorithm",
+    "remembered_keypairs",
     "master_key_file",
 ];
 
@@ -87,6 +95,9 @@ struct Settings {
     trusted_proxies: Addresses,
     #[serde(default = "default_token_lifetime")]
     token_lifetime: u32,
+    signing_algorithm: Option<String>,
+    #[serde(default = "default_remembered_keypairs")]
+    remembered_keypairs: usize,
     master_key_file: Option<PathBuf>,
 }
 
@@ -104,8 +115,10 @@ impl Default for Addresses {
     }
 }
 
+const DEFAULT_LISTEN: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 8080);
+
 fn default_listen() -> String {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).to_string()
+    SocketAddr::from(DEFAULT_LISTEN).to_string()
 }
 
 fn default_data() -> PathBuf {
@@ -116,10 +129,31 @@ fn default_token_lifetime() -> u32 {
     3600
 }
 
+fn default_remembered_keypairs() -> usize {
+    1_000_000
+}
+
 /// A setting that can't be. Names it, and says what to mend.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("wrong setting: {0}")]
 pub(crate) struct ConfigError(String);
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(DEFAULT_LISTEN),
+            public_url: None,
+            data: default_data(),
+            metrics_listen: None,
+            log: LogFormat::default(),
+            trusted_proxies: Vec::new(),
+            token_lifetime: default_token_lifetime(),
+            signing_algorithm: Algorithm::default(),
+            remembered_keypairs: default_remembered_keypairs(),
+            master_key_file: None,
+        }
+    }
+}
 
 impl Config {
     /// Reads the settings file and the environment, then applies `flags`.
@@ -181,6 +215,14 @@ impl Config {
                 .map(|address| parsed("trusted_proxies", address))
                 .collect::<Result<_, _>>()?,
             token_lifetime: settings.token_lifetime,
+            signing_algorithm: settings
+                .signing_algorithm
+                .map(|name| {
+                    name.parse().map_err(|why| ConfigError(format!("signing_algorithm = {name}: {why}")))
+                })
+                .transpose()?
+                .unwrap_or_default(),
+            remembered_keypairs: settings.remembered_keypairs,
             master_key_file: settings.master_key_file,
         };
         config.check()?;
@@ -298,6 +340,8 @@ mod tests {
             ("LISTEN", "0.0.0.0:80", "public_url"),
             ("TRUSTED_PROXIES", "proxy", "trusted_proxies"),
             ("LOG", "yaml", "log = yaml"),
+            ("SIGNING_ALGORITHM", "HS256", "signing_algorithm"),
+            ("REMEMBERED_KEYPAIRS", "-1", "remembered_keypairs"),
         ] {
             let error = load(&[(name, value)], &Flags::default()).unwrap_err();
             assert!(error.contains(named), "{name}={value}: {error}");
@@ -307,7 +351,8 @@ mod tests {
     #[test]
     fn the_names_are_those_of_the_settings() {
         for name in SETTINGS {
-            let value = if name == "token_lifetime" { "60" } else { "127.0.0.1:1" };
+            let number = matches!(name, "token_lifetime" | "remembered_keypairs");
+            let value = if number { "60" } else { "127.0.0.1:1" };
             let refused = load(&[(&name.to_uppercase(), value)], &Flags::default());
             assert!(!refused.is_err_and(|error| error.contains("unknown field")), "{name}");
         }

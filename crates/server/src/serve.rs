@@ -88,6 +88,9 @@ async fn follow_feed(app: Arc<App>) {
         let read = app.live.catch_up().await;
         if read.is_ok() {
             metrics::feed_was_read(app.clock.now());
+            if app.live.signing_keys_changed() {
+                read_signing_keys(&app).await;
+            }
         }
         match read {
             Ok(()) if !readable => {
@@ -99,6 +102,19 @@ async fn follow_feed(app: Arc<App>) {
                 tracing::error!(%error, "the change feed can't be read; nothing is trusted until it can");
             }
             Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+async fn read_signing_keys(app: &App) {
+    match app.signing_keys.reload(&*app.store).await {
+        Ok(()) => {
+            app.seen_tokens.forget();
+            tracing::info!("the signing keys were read again");
+        }
+        Err(error) => {
+            app.live.signing_keys_not_read();
+            tracing::warn!(%error, "the signing keys can't be read; trying again");
         }
     }
 }

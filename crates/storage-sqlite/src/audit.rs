@@ -17,7 +17,7 @@ const OF_OWNER: &str = "SELECT * FROM audit_event WHERE sequence IN (\
      ORDER BY sequence DESC LIMIT ?3)) ORDER BY sequence DESC LIMIT ?3";
 
 /// A part of the change feed. Without the columns that hold objects: those rows spill over into pages of their own.
-const CHANGES: &str = "SELECT sequence, object_kind, object_id, owner_id FROM audit_event \
+const CHANGES: &str = "SELECT sequence, id, action, object_kind, object_id FROM audit_event \
      WHERE sequence > ? ORDER BY sequence LIMIT ?";
 
 /// What a change did: the part of its line that the stamp does not say.
@@ -124,8 +124,9 @@ impl Audit for SqliteStorage {
         let change = |row: &SqliteRow| {
             Ok(storage::Change {
                 sequence: row.value("sequence")?,
+                event: row.parsed("id")?,
+                action: row.value("action")?,
                 object: object(row)?,
-                owner: row.parsed_or_null("owner_id")?,
             })
         };
         rows.iter().map(change).collect()

@@ -35,7 +35,7 @@ impl ServerKeys for SqliteStorage {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
         let known = all(&mut tx).await?;
-        if !known.is_empty() {
+        if known.iter().any(|key| key.algorithm == first.algorithm) {
             return Ok(known);
         }
         sqlx::query(

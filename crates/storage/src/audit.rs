@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::{AuditEvent, ObjectRef, Owner};
+use domain::{AuditEvent, EventId, ObjectRef, Owner};
 
 use crate::Result;
 
@@ -8,10 +8,12 @@ use crate::Result;
 pub struct Change {
     /// The line's place in the order of commits.
     pub sequence: i64,
+    /// The line's own identifier: another line of that number is of another history.
+    pub event: EventId,
+    /// What was done, as `object.verb`; a newer version of Feedback may have written one that this one does not know.
+    pub action: String,
     /// What was touched.
     pub object: ObjectRef,
-    /// The account or environment in whose log it stands; none for what belongs to the installation.
-    pub owner: Option<Owner>,
 }
 
 /// The log of administrative changes, which is also the change feed.

@@ -21,8 +21,8 @@ pub struct SigningKey {
 /// The server's own keys. What comes in here is encrypted already.
 #[async_trait]
 pub trait ServerKeys: Send + Sync {
-    /// Stores the key if there is none yet; answers the keys that there are then, the oldest first. However many
-    /// nodes start at once, they get the same.
+    /// Stores the key if there is none of its algorithm yet; answers the keys that there are then, the oldest first.
+    /// However many nodes start at once, they get the same.
     async fn signing_keys_or(&self, stamp: &Stamp, first: &SigningKey) -> Result<Vec<SigningKey>>;
 
     /// The signing keys, the oldest first.

@@ -42,8 +42,7 @@ pub(super) async fn show(
             .collect(),
         None => all_environments(&app, token.live().account).await?,
     };
-    let keypair = &token.live().keypair;
-    Ok(Json(AccessShape::new(keypair, token.scopes(), environments, verified.claims.expires_at)))
+    Ok(Json(AccessShape::new(&verified.claims, token.scopes(), environments)))
 }
 
 async fn all_environments(app: &App, account: AccountId) -> Result<Vec<ReachedEnvironment>, ApiError> {

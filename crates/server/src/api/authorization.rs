@@ -8,11 +8,11 @@ use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::{AccountId, Actor, Environment, EnvironmentId, KeyId, Owner, QueryId, Scope, Scopes};
-use storage::LiveKeypair;
 
 use super::error::ApiError;
 use crate::app::{App, Author};
 use crate::client_address::client_address;
+use crate::live::LiveKeypair;
 use crate::oauth::access_token::{self, TokenRefused, Verified};
 
 /// Which token a route asks for.
@@ -104,12 +104,12 @@ impl<R> Token<R> {
 
     /// Whom the log names for what the caller changes.
     pub(crate) fn author(&self) -> Author {
-        Author { actor: Actor::Keypair(self.verified.live.keypair.id), address: self.address }
+        Author { actor: Actor::Keypair(self.verified.claims.keypair), address: self.address }
     }
 
     /// The account, if the token reaches the account itself and not merely environments.
     pub(crate) fn account(&self) -> Result<AccountId, ApiError> {
-        match self.live().keypair.owner {
+        match self.live().credential.owner {
             Owner::Account(account) if self.verified.reaches_account(account) => Ok(account),
             _ => Err(ApiError::NotFound),
         }

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::app::{App, Author};
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
 use crate::router::router;
 use crate::system::SystemEntropy;
 
@@ -68,14 +68,9 @@ impl TestApp {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: Some(ISSUER.to_owned()),
             data: folder.path().to_owned(),
-            metrics_listen: None,
-            log: LogFormat::Text,
-            trusted_proxies: Vec::new(),
-            token_lifetime: 3600,
-            master_key_file: None,
+            ..Config::default()
         };
         let store = storage_sqlite::SqliteStorage::open(&folder.path().join(storage_sqlite::FILE_NAME))
             .await

@@ -3,23 +3,41 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use storage::{Change, Storage, StorageError};
+use domain::EventId;
+use storage::{Audit, Change, StorageError};
 use tokio::time::Instant;
 
 const AT_ONCE: u32 = 500;
 
 /// How far the feed was read, and when.
 pub(super) struct Feed {
-    /// The last line read. Locked through a whole reading, so that whoever waits for it reads what came before.
-    sequence: tokio::sync::Mutex<i64>,
+    /// Locked through a whole reading, so that whoever waits for it reads what came before.
+    place: tokio::sync::Mutex<Place>,
     /// When the last whole reading began; nothing is trusted without one.
     read_at: Mutex<Option<Instant>>,
+}
+
+/// The last line that was read. Each reading begins with it, to see that it is still there.
+struct Place {
+    sequence: i64,
+    /// Not known before the first reading.
+    event: Option<EventId>,
+}
+
+/// What the feed tells.
+#[derive(Clone, Copy)]
+pub(super) enum Heard<'a> {
+    /// A line that was not read before.
+    Change(&'a Change),
+    /// The store's history is not the one that was read: it was restored, or lost its last lines when another machine took
+    /// over. Whatever is known may never have happened.
+    AnotherHistory,
 }
 
 impl Feed {
     /// Read up to line `sequence`, just now.
     pub(super) fn from(sequence: i64) -> Self {
-        Self { sequence: tokio::sync::Mutex::new(sequence), read_at: Mutex::new(None) }
+        Self { place: tokio::sync::Mutex::new(Place { sequence, event: None }), read_at: Mutex::new(None) }
     }
 
     /// Whether the last reading began less than `lease` ago.
@@ -36,30 +54,140 @@ impl Feed {
         *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Hands every line that came since the last reading to `apply`.
+    /// Hands everything that is new since the last reading to `apply`.
     pub(super) async fn read(
         &self,
-        store: &dyn Storage,
-        apply: impl Fn(&Change),
+        store: &dyn Audit,
+        apply: impl Fn(Heard<'_>),
     ) -> Result<(), StorageError> {
         let asked = Instant::now();
-        let mut sequence = self.sequence.lock().await;
+        let mut place = self.place.lock().await;
         // A reading that began after this one was asked for has read all that this one would.
         if self.last_reading().is_some_and(|began| began > asked) {
             return Ok(());
         }
         let began = Instant::now();
-        loop {
-            let changes = store.changes_after(*sequence, AT_ONCE).await?;
-            for change in &changes {
-                apply(change);
-                *sequence = change.sequence;
-            }
-            if changes.len() < AT_ONCE as usize {
-                break;
-            }
-        }
+        while place.read_on(store, &apply).await? {}
         *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
         Ok(())
+    }
+}
+
+impl Place {
+    /// Reads a part of the feed; whether there may be more.
+    async fn read_on(&mut self, store: &dyn Audit, apply: &impl Fn(Heard<'_>)) -> Result<bool, StorageError> {
+        let changes = store.changes_after(self.sequence - 1, AT_ONCE).await?;
+        let read_before = changes.first().filter(|first| first.sequence == self.sequence);
+        let same_history = match (self.event, read_before) {
+            (None, _) => true,
+            (Some(event), Some(first)) => first.event == event,
+            (Some(_), None) => false,
+        };
+        if !same_history {
+            apply(Heard::AnotherHistory);
+            *self = Self { sequence: store.last_sequence().await?, event: None };
+            return Ok(true);
+        }
+        for change in &changes {
+            if change.sequence > self.sequence {
+                apply(Heard::Change(change));
+            }
+            *self = Self { sequence: change.sequence, event: Some(change.event) };
+        }
+        Ok(changes.len() >= AT_ONCE as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use domain::{AuditEvent, ObjectRef, Owner, Timestamp, new_id};
+
+    use crate::system::SystemEntropy;
+
+    /// A log that can be cut back and written anew.
+    #[derive(Default)]
+    struct Log(Mutex<Vec<Change>>);
+
+    impl Log {
+        fn append(&self, id: &str) {
+            let mut log = self.0.lock().unwrap();
+            let sequence = i64::try_from(log.len()).unwrap() + 1;
+            log.push(Change {
+                sequence,
+                event: new_id(Timestamp::UNIX_EPOCH, &SystemEntropy),
+                action: "keypair.changed".to_owned(),
+                object: ObjectRef::new("keypair", id),
+            });
+        }
+
+        fn cut_back(&self, lines: usize) {
+            self.0.lock().unwrap().truncate(lines);
+        }
+    }
+
+    #[async_trait]
+    impl Audit for Log {
+        async fn audit_events(&self, _: Owner, _: Option<i64>, _: u32) -> storage::Result<Vec<AuditEvent>> {
+            unreachable!("the feed does not ask for it")
+        }
+
+        async fn changes_after(&self, after: i64, limit: u32) -> storage::Result<Vec<Change>> {
+            let log = self.0.lock().unwrap();
+            let later = log.iter().filter(|change| change.sequence > after);
+            Ok(later.take(limit as usize).cloned().collect())
+        }
+
+        async fn events_after(&self, _: i64, _: u32) -> storage::Result<Vec<AuditEvent>> {
+            unreachable!("the feed does not ask for it")
+        }
+
+        async fn last_sequence(&self) -> storage::Result<i64> {
+            Ok(i64::try_from(self.0.lock().unwrap().len()).unwrap())
+        }
+    }
+
+    async fn heard(feed: &Feed, log: &Log) -> Vec<String> {
+        let all = Mutex::new(Vec::new());
+        let note = |heard: Heard<'_>| {
+            all.lock().unwrap().push(match heard {
+                Heard::Change(change) => change.object.id.clone(),
+                Heard::AnotherHistory => "another history".to_owned(),
+            });
+        };
+        feed.read(log, note).await.unwrap();
+        all.into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_line_is_heard_once() {
+        let log = Log::default();
+        let feed = Feed::from(0);
+        assert!(heard(&feed, &log).await.is_empty());
+        log.append("a");
+        assert_eq!(heard(&feed, &log).await, ["a"]);
+        let many: Vec<_> = (0..1200).map(|n| n.to_string()).collect();
+        many.iter().for_each(|id| log.append(id));
+        assert_eq!(heard(&feed, &log).await, many);
+        assert!(heard(&feed, &log).await.is_empty());
+        let later = Feed::from(1201);
+        log.append("b");
+        assert_eq!(heard(&later, &log).await, ["b"]);
+    }
+
+    #[tokio::test]
+    async fn a_history_that_is_not_the_one_read_is_noticed() {
+        for (kept, added) in [(2, 0), (2, 1), (2, 2), (0, 0), (0, 5)] {
+            let log = Log::default();
+            ["a", "b", "c"].iter().for_each(|id| log.append(id));
+            let feed = Feed::from(0);
+            assert_eq!(heard(&feed, &log).await, ["a", "b", "c"]);
+            log.cut_back(kept);
+            (0..added).for_each(|_| log.append("anew"));
+            assert_eq!(heard(&feed, &log).await, ["another history"], "{kept} kept, {added} added");
+            log.append("d");
+            assert_eq!(heard(&feed, &log).await, ["d"], "{kept} kept, {added} added");
+        }
     }
 }

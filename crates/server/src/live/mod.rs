@@ -8,14 +8,15 @@ mod feed;
 mod model_tests;
 mod uses;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::{Environment, EnvironmentId, KeyId, ObjectRef, Owner};
+use domain::{AccountId, Action, Credential, Environment, EnvironmentId, KeyId, Owner};
 use quick_cache::sync::Cache;
-use storage::{KeyUse, LiveKeypair, Storage, StorageError};
+use storage::{KeyUse, Storage, StorageError};
 
-use feed::Feed;
+use feed::{Feed, Heard};
 use uses::Uses;
 
 /// How long memory counts after the feed was read: below the second that is promised, by what an answer may take.
@@ -27,8 +28,16 @@ pub(crate) const FEED_INTERVAL: Duration = Duration::from_millis(200);
 /// How often last-used times are written.
 pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
-const KEYPAIRS: usize = 50_000;
 const ENVIRONMENTS: usize = 10_000;
+
+/// What a keypair is right now. Its owner is open, since closing an owner ends its keypairs.
+#[derive(Debug)]
+pub(crate) struct LiveKeypair {
+    /// What its secrets and tokens are judged by.
+    pub(crate) credential: Credential,
+    /// The account that is the owner, or that owns the environment that is.
+    pub(crate) account: AccountId,
+}
 
 /// What is true right now.
 pub(crate) struct Live {
@@ -37,17 +46,20 @@ pub(crate) struct Live {
     environments: Cache<EnvironmentId, Arc<Environment>>,
     /// Counts what was forgotten. Held for reading while something is remembered, for writing while it is forgotten.
     forgotten: RwLock<u64>,
+    signing_keys_changed: AtomicBool,
     feed: Feed,
     uses: Uses,
 }
 
 impl Live {
-    /// Knows nothing yet, but everything that changes from now on.
-    pub(crate) async fn open(store: Arc<dyn Storage>) -> Result<Self, StorageError> {
+    /// Knows nothing yet, but everything that changes from now on. Remembers at most `keypairs` keypairs, of some 220
+    /// bytes each.
+    pub(crate) async fn open(store: Arc<dyn Storage>, keypairs: usize) -> Result<Self, StorageError> {
         Ok(Self {
-            keypairs: Cache::new(KEYPAIRS),
+            keypairs: Cache::new(keypairs),
             environments: Cache::new(ENVIRONMENTS),
             forgotten: RwLock::default(),
+            signing_keys_changed: AtomicBool::new(false),
             feed: Feed::from(store.last_sequence().await?),
             uses: Uses::default(),
             store,
@@ -56,7 +68,13 @@ impl Live {
 
     /// The keypair, if it exists.
     pub(crate) async fn keypair(&self, id: KeyId) -> Result<Option<Arc<LiveKeypair>>, StorageError> {
-        let load = async { Ok(self.store.live_keypair(id).await?.map(Arc::new)) };
+        let load = async {
+            let stored = self.store.live_keypair(id).await?;
+            Ok(stored.map(|stored| {
+                let credential = Credential::of(&stored.keypair);
+                Arc::new(LiveKeypair { credential, account: stored.account })
+            }))
+        };
         self.remembered(&self.keypairs, id, load).await
     }
 
@@ -101,23 +119,47 @@ impl Live {
     /// Reads the change feed to its end and forgets whatever it touches. Called a few times a second, and by the
     /// node that made a change before it answers.
     pub(crate) async fn catch_up(&self) -> Result<(), StorageError> {
-        let read = self.feed.read(&*self.store, |change| self.forget(&change.object)).await;
+        let read = self.feed.read(&*self.store, |heard| self.forget(heard)).await;
         if read.is_err() {
             self.feed.distrust();
         }
         read
     }
 
-    /// Forgets what the change of `object` may have made untrue.
-    fn forget(&self, object: &ObjectRef) {
+    /// Forgets what may have become untrue.
+    fn forget(&self, heard: Heard<'_>) {
         let mut forgotten = self.forgotten.write().unwrap_or_else(PoisonError::into_inner);
         *forgotten += 1;
-        if let Ok(id) = object.id.parse::<KeyId>() {
-            self.keypairs.remove(&id);
-        } else if let Ok(owner) = object.id.parse::<Owner>() {
-            self.environments.retain(|_, environment| !owner.reaches(environment));
-            self.keypairs.retain(|_, live| live.keypair.owner != owner && Owner::from(live.account) != owner);
+        let (touched, id) = match heard {
+            Heard::Change(change) => (Touched::by(&change.action), change.object.id.as_str()),
+            Heard::AnotherHistory => (Touched::Everything, ""),
+        };
+        match (touched, id.parse::<KeyId>(), id.parse::<Owner>()) {
+            (Touched::Nothing, ..) => {}
+            (Touched::SigningKeys, ..) => self.signing_keys_changed.store(true, Ordering::Release),
+            (Touched::Keypair, Ok(id), _) => drop(self.keypairs.remove(&id)),
+            (Touched::Owner, _, Ok(owner)) => {
+                self.environments.retain(|_, environment| !owner.reaches(environment));
+                self.keypairs
+                    .retain(|_, live| live.credential.owner != owner && Owner::from(live.account) != owner);
+            }
+            (Touched::Environment, _, Ok(Owner::Environment(id))) => drop(self.environments.remove(&id)),
+            (Touched::Keypair | Touched::Owner | Touched::Environment | Touched::Everything, ..) => {
+                self.environments.clear();
+                self.keypairs.clear();
+                self.signing_keys_changed.store(true, Ordering::Release);
+            }
         }
+    }
+
+    /// Whether the signing keys may have changed since this was last asked.
+    pub(crate) fn signing_keys_changed(&self) -> bool {
+        self.signing_keys_changed.swap(false, Ordering::AcqRel)
+    }
+
+    /// The signing keys could not be read: they may still have changed.
+    pub(crate) fn signing_keys_not_read(&self) {
+        self.signing_keys_changed.store(true, Ordering::Release);
     }
 
     /// Notes that a keypair was used; written a few seconds later.
@@ -128,5 +170,54 @@ impl Live {
     /// Writes the last-used times that were noted.
     pub(crate) async fn flush_uses(&self) -> Result<(), StorageError> {
         self.uses.flush(&*self.store).await
+    }
+}
+
+/// What of all that is remembered a change makes untrue.
+enum Touched {
+    Nothing,
+    SigningKeys,
+    /// The keypair alone.
+    Keypair,
+    /// What is said of the environment itself.
+    Environment,
+    /// The owner and whatever it owned.
+    Owner,
+    Everything,
+}
+
+impl Touched {
+    /// By the action in the log. What a newer version of Feedback may do, and this one does not know, touches everything.
+    fn by(action: &str) -> Self {
+        let Some(action) = Action::from_name(action) else {
+            return Self::Everything;
+        };
+        match action {
+            Action::KeypairCreated
+            | Action::KeypairChanged
+            | Action::KeypairEnabled
+            | Action::KeypairDisabled
+            | Action::KeypairSecretAdded
+            | Action::KeypairSecretDeleted
+            | Action::KeypairRemoved => Self::Keypair,
+            Action::EnvironmentRenamed => Self::Environment,
+            Action::AccountClosed | Action::EnvironmentClosed => Self::Owner,
+            Action::SigningKeyCreated => Self::SigningKeys,
+            Action::StoreRestored => Self::Everything,
+            Action::AccountCreated
+            | Action::AccountRenamed
+            | Action::EnvironmentCreated
+            | Action::UserCreated
+            | Action::UserPasswordChanged
+            | Action::UserRemoved
+            | Action::RoleGranted
+            | Action::RoleRevoked
+            | Action::InvitationCreated
+            | Action::InvitationAccepted
+            | Action::InvitationRevoked
+            | Action::QueryCreated
+            | Action::QueryChanged
+            | Action::QueryClosed => Self::Nothing,
+        }
     }
 }

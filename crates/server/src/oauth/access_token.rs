@@ -4,27 +4,29 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{Environment, EnvironmentId, KeyId, Owner, Scopes, Timestamp, TokenClaims};
-use jsonwebtoken::{Algorithm, Validation};
+use domain::{Credential, Environment, EnvironmentId, KeyId, Owner, Scopes, Timestamp, TokenClaims};
+use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
-use storage::{KeyUse, LiveKeypair, StorageError};
+use storage::{KeyUse, StorageError};
 
 use crate::app::App;
+use crate::crypto::sha256;
+use crate::live::LiveKeypair;
 use crate::signing::NotSigned;
 
-/// The claims of an access token (RFC 9068 §2.2). Nothing in it grows.
+/// The claims of an access token (RFC 9068 §2.2). Nothing in it grows. Read without escapes: what is signed here has none.
 #[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    aud: String,
-    sub: String,
-    client_id: String,
-    scope: String,
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    client_id: &'a str,
+    scope: &'a str,
     iat: i64,
     exp: i64,
-    jti: String,
+    jti: &'a str,
     /// The account or environment that the keypair belongs to.
-    owner: String,
+    owner: &'a str,
     /// The keypair's generation: disabling starts a new one.
     r#gen: i64,
     /// The number of the secret that obtained it.
@@ -39,39 +41,34 @@ pub(super) struct Issued {
     pub(super) expires_in: i64,
 }
 
-/// Makes a token of `keypair`, obtained by secret `n`, for the whole API or one environment of it.
+/// Makes a token of the keypair, obtained by secret `n`, for the whole API or one environment of it.
 pub(super) fn issue(
     app: &App,
-    live: &LiveKeypair,
+    keypair: KeyId,
+    credential: &Credential,
     n: u32,
     scopes: Scopes,
     narrowed_to: Option<EnvironmentId>,
     now: Timestamp,
 ) -> Result<Issued, NotSigned> {
-    let keypair = &live.keypair;
-    let secret_expires_at =
-        keypair.secrets.iter().find(|secret| secret.n == n).and_then(|secret| secret.expires_at);
     let iat = now.as_second();
-    let exp = [keypair.expires_at, secret_expires_at]
-        .into_iter()
-        .flatten()
-        .map(Timestamp::as_second)
-        .fold(iat + i64::from(app.config.token_lifetime), i64::min);
-    let id = keypair.id.to_string();
+    let lifetime = iat + i64::from(app.config.token_lifetime);
+    let exp = credential.ends_at(n).map_or(lifetime, |end| end.as_second().min(lifetime));
+    let id = keypair.to_string();
     let claims = Claims {
-        iss: app.config.issuer().to_owned(),
-        aud: resource(app, narrowed_to),
-        sub: id.clone(),
-        client_id: id,
-        scope: scopes.to_string(),
+        iss: app.config.issuer(),
+        aud: &resource(app, narrowed_to),
+        sub: &id,
+        client_id: &id,
+        scope: &scopes.to_string(),
         iat,
         exp,
-        jti: URL_SAFE_NO_PAD.encode(app.entropy.bytes::<16>()),
-        owner: keypair.owner.to_string(),
-        r#gen: keypair.generation,
+        jti: &URL_SAFE_NO_PAD.encode(app.entropy.bytes::<16>()),
+        owner: &credential.owner.to_string(),
+        r#gen: credential.generation,
         sec: n,
     };
-    Ok(Issued { token: app.signing_keys.sign(&claims)?, expires_in: exp - iat })
+    Ok(Issued { token: app.signing_keys.sign(&claims, now)?, expires_in: exp - iat })
 }
 
 /// The resource identifier of the API, or of one environment (RFC 8707).
@@ -144,62 +141,73 @@ impl Verified {
     }
 }
 
+/// What a token says, once its signature was found to be ours: that stays true, so it is remembered. What the token is
+/// worth is asked anew each time.
+#[derive(Clone, Copy, Debug)]
+struct Signed {
+    claims: TokenClaims,
+    narrowed_to: Option<EnvironmentId>,
+}
+
+/// What the tokens say that were verified lately, by their SHA-256. To verify a signature costs more than everything else
+/// about a request.
+pub(crate) struct SeenTokens(Cache<[u8; 32], Signed>);
+
+impl SeenTokens {
+    /// Remembers at most `most` tokens, of some 250 bytes each.
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Cache::new(most))
+    }
+
+    /// Forgets them: the keys that signed them may no longer be ours.
+    pub(crate) fn forget(&self) {
+        self.0.clear();
+    }
+}
+
 /// Verifies a token: its signature and claims, and then always what its keypair is right now.
 pub(crate) async fn verify(app: &App, token: &str) -> Result<Verified, TokenRefused> {
     let now = app.clock.now();
-    let (claims, narrowed_to) = read(app, token)?;
+    let hash = sha256(token.as_bytes());
+    let Signed { claims, narrowed_to } = match app.seen_tokens.0.get(&hash) {
+        Some(signed) => signed,
+        None => {
+            let signed = read(app, token)?;
+            app.seen_tokens.0.insert(hash, signed);
+            signed
+        }
+    };
     let live = app
         .live
         .keypair(claims.keypair)
         .await?
         .ok_or_else(|| TokenRefused::Invalid("its keypair was removed".to_owned()))?;
     let scopes = claims
-        .scopes_at(now, &live.keypair)
+        .scopes_at(now, &live.credential)
         .map_err(|outlived| TokenRefused::Invalid(outlived.to_string()))?;
     app.live.note_use(KeyUse { keypair: claims.keypair, secret: claims.secret, at: now });
     Ok(Verified { claims, narrowed_to, live, scopes })
 }
 
 /// Reads a token that this server signed.
-fn read(app: &App, token: &str) -> Result<(TokenClaims, Option<EnvironmentId>), TokenRefused> {
+fn read(app: &App, token: &str) -> Result<Signed, TokenRefused> {
     let invalid = |why: &str| TokenRefused::Invalid(why.to_owned());
-    let header = jsonwebtoken::decode_header(token).map_err(|_| invalid("not a JWT"))?;
-    // RFC 9068 §4: nothing else that is signed with the same key may pass for an access token.
-    let typ = header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
-    if !matches!(typ.as_str(), "at+jwt" | "application/at+jwt") {
-        return Err(invalid("not an access token"));
-    }
-    // RFC 7515 §4.1.11: what must be understood, and is not, is refused.
-    if header.crit.is_some() {
-        return Err(invalid("it demands extensions that are not known here"));
-    }
-    let key = header
-        .kid
-        .as_deref()
-        .and_then(|kid| app.signing_keys.find(kid))
-        .ok_or_else(|| invalid("signed with a key that is not ours"))?;
-    let mut validation = Validation::new(Algorithm::ES256);
-    validation.set_issuer(&[app.config.issuer()]);
-    // The audience is compared below, since each environment is one; the expiry against the clock passed in.
-    validation.validate_aud = false;
-    validation.validate_exp = false;
-    validation.set_required_spec_claims(&["iss", "sub"]);
-    let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation)
-        .map_err(|_| invalid("the signature or a claim is wrong"))?
-        .claims;
-    if claims.client_id != claims.sub {
+    let json = app
+        .signing_keys
+        .verified_claims(token)
+        .ok_or_else(|| invalid("not an access token that one of our keys signed"))?;
+    let claims: Claims<'_> = serde_json::from_slice(&json).map_err(|_| invalid("a claim is wrong"))?;
+    if claims.iss != app.config.issuer() || claims.client_id != claims.sub {
         return Err(invalid("a claim is wrong"));
     }
-    let narrowed_to =
-        parse_resource(app, &claims.aud).ok_or_else(|| invalid("it is for another audience"))?;
-    let keypair: KeyId = claims.sub.parse().map_err(|_| invalid("a claim is wrong"))?;
-    let read = TokenClaims {
-        keypair,
+    let narrowed_to = parse_resource(app, claims.aud).ok_or_else(|| invalid("it is for another audience"))?;
+    let claims = TokenClaims {
+        keypair: claims.sub.parse().map_err(|_| invalid("a claim is wrong"))?,
         owner: claims.owner.parse().map_err(|_| invalid("a claim is wrong"))?,
         scopes: claims.scope.parse().map_err(|_| invalid("a claim is wrong"))?,
         generation: claims.r#gen,
         secret: claims.sec,
         expires_at: Timestamp::from_second(claims.exp).map_err(|_| invalid("a claim is wrong"))?,
     };
-    Ok((read, narrowed_to))
+    Ok(Signed { claims, narrowed_to })
 }

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::signing::CACHED_FOR;
 
 /// The keys that verify access tokens.
 pub(super) async fn jwks(State(app): State<Arc<App>>) -> impl IntoResponse {
     let keys: Vec<Value> = app.signing_keys.all().iter().map(|key| key.public.clone()).collect();
-    let cached = HeaderValue::from_static("public, max-age=300");
+    let cached = format!("public, max-age={}", CACHED_FOR.as_secs());
     ([(header::CACHE_CONTROL, cached)], Json(json!({ "keys": keys })))
 }

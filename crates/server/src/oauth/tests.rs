@@ -222,7 +222,7 @@ async fn a_token_lives_no_longer_than_its_keypair_and_its_secret() {
 
 /// Signs with the server's own key whatever it is told to.
 fn signed(server: &TestApp, claims: &Value) -> String {
-    server.app.signing_keys.sign(claims).unwrap()
+    server.app.signing_keys.sign(claims, server.now()).unwrap()
 }
 
 #[tokio::test]

@@ -7,9 +7,9 @@ use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
-use domain::{EnvironmentId, Timestamp, grant_scopes};
+use domain::{EnvironmentId, KeyId, Timestamp, grant_scopes};
 use serde::Serialize;
-use storage::{KeyUse, LiveKeypair};
+use storage::KeyUse;
 use tokio::time::Instant;
 
 use super::access_token::{issue, parse_resource};
@@ -17,6 +17,7 @@ use super::client_authentication::{Presented, presented};
 use super::error::OAuthError;
 use super::form::Form;
 use crate::app::App;
+use crate::live::LiveKeypair;
 
 const MOST_BYTES: usize = 16 * 1024;
 
@@ -53,18 +54,19 @@ pub(super) async fn token(
         .ok_or_else(|| OAuthError::InvalidRequest("the parameter `grant_type` is missing".to_owned()))?;
     let presented = presented(&parts.headers, &form)?;
     let now = app.clock.now();
-    let (live, n) = authenticate(&app, &presented, now).await?;
+    let Authenticated { key, live, n } = authenticate(&app, &presented, now).await?;
+    let credential = &live.credential;
     if grant_type != "client_credentials" {
         return Err(OAuthError::UnsupportedGrantType);
     }
-    let scopes = grant_scopes(form.get("scope"), live.keypair.scopes)?;
+    let scopes = grant_scopes(form.get("scope"), credential.scopes)?;
     let narrowed_to = match form.get("resource") {
         Some(resource) => target(&app, &live, resource).await?,
         None => None,
     };
-    let issued = issue(&app, &live, n, scopes, narrowed_to, now)
+    let issued = issue(&app, key, credential, n, scopes, narrowed_to, now)
         .map_err(|error| OAuthError::Unavailable(error.into()))?;
-    app.live.note_use(KeyUse { keypair: live.keypair.id, secret: n, at: now });
+    app.live.note_use(KeyUse { keypair: key, secret: n, at: now });
     let answer = Answer {
         access_token: issued.token,
         token_type: "Bearer",
@@ -84,19 +86,23 @@ async fn read_body(body: Body) -> Result<axum::body::Bytes, OAuthError> {
     })
 }
 
-/// The keypair and the number of its secret that the client presented; one refusal for whatever is wrong.
-async fn authenticate(
-    app: &App,
-    presented: &Presented,
-    now: Timestamp,
-) -> Result<(Arc<LiveKeypair>, u32), OAuthError> {
+/// Whom a client was found to be.
+struct Authenticated {
+    key: KeyId,
+    live: Arc<LiveKeypair>,
+    /// The number of the secret that it presented.
+    n: u32,
+}
+
+/// The keypair that the client presented a live secret of; one refusal for whatever is wrong.
+async fn authenticate(app: &App, presented: &Presented, now: Timestamp) -> Result<Authenticated, OAuthError> {
     let began = Instant::now();
     let known = match (presented.key, &presented.secret) {
         (Some(key), Some(secret)) => {
             let hash = secret.hash();
             app.live.keypair(key).await?.and_then(|live| {
-                let n = live.keypair.authenticate(&hash, now)?;
-                Some((live, n))
+                let n = live.credential.authenticate(&hash, now)?;
+                Some(Authenticated { key, live, n })
             })
         }
         _ => None,
@@ -116,6 +122,6 @@ async fn target(app: &App, live: &LiveKeypair, resource: &str) -> Result<Option<
         return Ok(None);
     };
     let environment = app.live.environment(id).await?;
-    let reached = environment.is_some_and(|environment| live.keypair.owner.reaches(&environment));
+    let reached = environment.is_some_and(|environment| live.credential.owner.reaches(&environment));
     if reached { Ok(Some(id)) } else { Err(OAuthError::InvalidTarget) }
 }

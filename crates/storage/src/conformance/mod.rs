@@ -84,7 +84,7 @@ promises! {
         logs_belong_to_their_owner,
         what_happens_to_an_environment_stands_in_both_logs,
         a_refused_change_leaves_no_line,
-        the_first_signing_key_is_made_once,
+        the_first_signing_key_of_an_algorithm_is_made_once,
         what_is_sealed_stays,
         a_sweep_takes_only_what_has_run_out,
         a_backup_is_a_store,

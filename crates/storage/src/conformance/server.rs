@@ -3,7 +3,7 @@ use jiff::SignedDuration;
 
 use super::Fixture;
 use super::fixture::{email, name, password};
-use crate::{Change, Invitation, Session, SigningKey, StorageError};
+use crate::{Invitation, Session, SigningKey, StorageError};
 
 pub async fn the_log_is_a_chain_in_the_order_of_commits(f: Fixture) {
     let began = f.store.last_sequence().await.unwrap();
@@ -40,17 +40,15 @@ pub async fn the_feed_names_what_each_line_touched(f: Fixture) {
     assert!(f.store.changes_after(began, 9).await.unwrap().is_empty());
     let keypair = f.keypair(environment.id).await;
     let user = f.user("admin@example.com").await;
-    let expected = [
-        Change {
-            sequence: began + 1,
-            object: ObjectRef::new("keypair", keypair.id),
-            owner: Some(environment.id.into()),
-        },
-        Change { sequence: began + 2, object: ObjectRef::new("user", user.id), owner: None },
-    ];
-    assert_eq!(f.store.changes_after(began, 9).await.unwrap(), expected);
-    assert_eq!(f.store.changes_after(began, 1).await.unwrap(), expected[..1]);
-    assert_eq!(f.store.changes_after(began + 1, 9).await.unwrap(), expected[1..]);
+    let changes = f.store.changes_after(began, 9).await.unwrap();
+    let said: Vec<_> = changes.iter().map(|change| (change.sequence, change.action.as_str())).collect();
+    assert_eq!(said, [(began + 1, "keypair.created"), (began + 2, "user.created")]);
+    let touched: Vec<_> = changes.iter().map(|change| change.object.clone()).collect();
+    assert_eq!(touched, [ObjectRef::new("keypair", keypair.id), ObjectRef::new("user", user.id)]);
+    let events = f.store.events_after(began, 9).await.unwrap();
+    assert!(changes.iter().map(|change| change.event).eq(events.iter().map(|event| event.stamp.event)));
+    assert_eq!(f.store.changes_after(began, 1).await.unwrap(), changes[..1]);
+    assert_eq!(f.store.changes_after(began + 1, 9).await.unwrap(), changes[1..]);
 }
 
 pub async fn logs_belong_to_their_owner(f: Fixture) {
@@ -104,37 +102,33 @@ pub async fn a_refused_change_leaves_no_line(f: Fixture) {
     assert_eq!(f.store.last_sequence().await.unwrap(), before);
 }
 
-pub async fn the_first_signing_key_is_made_once(f: Fixture) {
+pub async fn the_first_signing_key_of_an_algorithm_is_made_once(f: Fixture) {
     assert!(f.store.signing_keys().await.unwrap().is_empty());
-    let tasks: Vec<_> = (0..6)
-        .map(|n| {
-            let f = f.clone();
-            tokio::spawn(async move {
-                let key = SigningKey {
-                    kid: format!("kid{n}"),
-                    algorithm: "ES256".to_owned(),
-                    sealed: vec![n],
-                    public_jwk: "{}".to_owned(),
-                    created_at: f.now(),
-                };
-                f.store.signing_keys_or(&f.stamp(), &key).await.unwrap()
-            })
-        })
-        .collect();
-    let last = SigningKey {
-        kid: "last".to_owned(),
-        algorithm: "ES256".to_owned(),
-        sealed: vec![9],
+    let key = |kid: &str, algorithm: &str| SigningKey {
+        kid: kid.to_owned(),
+        algorithm: algorithm.to_owned(),
+        sealed: kid.as_bytes().to_vec(),
         public_jwk: "{}".to_owned(),
         created_at: f.now(),
     };
-    let kept = f.store.signing_keys_or(&f.stamp(), &last).await.unwrap();
+    let tasks: Vec<_> = (0..6)
+        .map(|n| {
+            let (f, key) = (f.clone(), key(&format!("kid{n}"), "ES256"));
+            tokio::spawn(async move { f.store.signing_keys_or(&f.stamp(), &key).await.unwrap() })
+        })
+        .collect();
+    let kept = f.store.signing_keys_or(&f.stamp(), &key("last", "ES256")).await.unwrap();
     assert_eq!(kept.len(), 1);
     for task in tasks {
         let keys = task.await.unwrap();
         assert_eq!(keys.len(), 1);
         assert_eq!((&keys[0].kid, &keys[0].sealed), (&kept[0].kid, &kept[0].sealed));
     }
+    let both = f.store.signing_keys_or(&f.stamp(), &key("other", "EdDSA")).await.unwrap();
+    let algorithms: Vec<_> = both.iter().map(|key| key.algorithm.as_str()).collect();
+    assert_eq!(algorithms, ["ES256", "EdDSA"]);
+    let changes = f.store.changes_after(0, 100).await.unwrap();
+    assert_eq!(changes.iter().filter(|change| change.action == "signing_key.created").count(), 2);
 }
 
 pub async fn what_is_sealed_stays(f: Fixture) {

@@ -1,4 +1,4 @@
-use domain::{Environment, Keypair, Scopes, Timestamp};
+use domain::{Environment, Scopes, Timestamp, TokenClaims};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -38,19 +38,14 @@ pub(crate) struct ReachedEnvironment {
 }
 
 impl AccessShape {
-    /// The shape of a token of `keypair`.
-    pub(crate) fn new(
-        keypair: &Keypair,
-        scopes: Scopes,
-        environments: Vec<ReachedEnvironment>,
-        expires_at: Timestamp,
-    ) -> Self {
+    /// The shape of a token that has `scopes` and reaches `environments` at this moment.
+    pub(crate) fn new(claims: &TokenClaims, scopes: Scopes, environments: Vec<ReachedEnvironment>) -> Self {
         Self {
-            key_id: keypair.id.to_string(),
-            owner: OwnerShape::from(&keypair.owner),
+            key_id: claims.keypair.to_string(),
+            owner: OwnerShape::from(&claims.owner),
             scopes,
             environments,
-            expires_at,
+            expires_at: claims.expires_at,
         }
     }
 }

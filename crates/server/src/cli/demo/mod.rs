@@ -67,16 +67,7 @@ fn ended(served: std::result::Result<std::io::Result<()>, tokio::task::JoinError
 
 /// The demo's own settings: those that lie around are for other servers.
 fn settings(data: &Path) -> Config {
-    Config {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        public_url: None,
-        data: data.to_owned(),
-        metrics_listen: None,
-        log: LogFormat::Text,
-        trusted_proxies: Vec::new(),
-        token_lifetime: 3600,
-        master_key_file: None,
-    }
+    Config { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), data: data.to_owned(), ..Config::default() }
 }
 
 async fn show(app: &App, history: &History) -> Result<()> {

@@ -1,7 +1,7 @@
 //! API management from the first keypair to its end.
 
 use axum::http::StatusCode;
-use domain::{KeyId, KeySecret, KeypairStatus, Scope};
+use domain::{Credential, KeyId, KeySecret, KeypairStatus, Scope};
 
 use super::super::door::base;
 use super::{Answer, House};
@@ -31,7 +31,7 @@ async fn a_keypair_from_its_making_to_its_end() {
     assert!(made.body.contains("<dialog class=\"modal\" open"));
     assert!(made.body.contains(&format!("-u &#39;{id}:{}&#39;", secret.reveal())));
     let stored = house.app.store.keypair(house.shop(), id).await.unwrap();
-    assert_eq!(stored.authenticate(&secret.hash(), house.now()), Some(1));
+    assert_eq!(Credential::of(&stored).authenticate(&secret.hash(), house.now()), Some(1));
     assert_eq!(stored.created_by.name(), "admin@example.com");
 
     let listed = house.get(&list, &admin).await;
@@ -96,10 +96,10 @@ async fn a_rotation_leaves_the_old_secret_for_as_long_as_chosen() {
     let second: KeySecret = answer.between("<code id=\"key-secret\">", "<").parse().unwrap();
     let keypair = house.app.store.keypair(house.shop(), id).await.unwrap();
     let now = house.now();
-    assert_eq!(keypair.authenticate(&first.hash(), now), Some(1));
-    assert_eq!(keypair.authenticate(&second.hash(), now), Some(2));
+    assert_eq!(Credential::of(&keypair).authenticate(&first.hash(), now), Some(1));
+    assert_eq!(Credential::of(&keypair).authenticate(&second.hash(), now), Some(2));
     let day_later = domain::from_millis(now.as_millisecond() + 86_400_000);
-    assert_eq!(keypair.authenticate(&first.hash(), day_later), None);
+    assert_eq!(Credential::of(&keypair).authenticate(&first.hash(), day_later), None);
 
     let edit = house.get(&format!("{list}/{id}/edit"), &admin).await;
     assert!(edit.body.contains("End now"));
@@ -111,8 +111,8 @@ async fn a_rotation_leaves_the_old_secret_for_as_long_as_chosen() {
     let answer = house.send_once(&rotate, &rotate, &admin, &[("overlap", "0")]).await;
     let third: KeySecret = answer.between("<code id=\"key-secret\">", "<").parse().unwrap();
     let keypair = house.app.store.keypair(house.shop(), id).await.unwrap();
-    assert_eq!(keypair.authenticate(&second.hash(), house.now()), None);
-    assert_eq!(keypair.authenticate(&third.hash(), house.now()), Some(3));
+    assert_eq!(Credential::of(&keypair).authenticate(&second.hash(), house.now()), None);
+    assert_eq!(Credential::of(&keypair).authenticate(&third.hash(), house.now()), Some(3));
 }
 
 #[tokio::test]
