@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header;
-use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use hyper_util::rt::TokioTimer;
@@ -56,20 +55,37 @@ pub(crate) async fn serve(listener: TcpListener, handle: PrometheusHandle) -> st
     }
 }
 
-/// Counts a request and how long its answer took.
-pub(crate) async fn measure(request: Request, next: Next) -> Response {
-    let surface = surface(request.uri().path());
-    let method = match request.method().as_str() {
-        known @ ("GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS") => known.to_owned(),
-        // A client may make names up, and each would be kept.
-        _ => "other".to_owned(),
-    };
-    let began = Instant::now();
-    let response = next.run(request).await;
-    let status = response.status().as_str().to_owned();
-    metrics::counter!(REQUESTS, "surface" => surface, "method" => method, "status" => status).increment(1);
-    metrics::histogram!(DURATION, "surface" => surface).record(began.elapsed());
-    response
+/// What is counted of a request, once it is answered.
+pub(crate) struct Measured {
+    surface: &'static str,
+    method: &'static str,
+    began: Instant,
+}
+
+impl Measured {
+    /// Begins to take the time.
+    pub(crate) fn from(request: &Request) -> Self {
+        let method = match request.method().as_str() {
+            "GET" => "GET",
+            "HEAD" => "HEAD",
+            "POST" => "POST",
+            "PATCH" => "PATCH",
+            "PUT" => "PUT",
+            "DELETE" => "DELETE",
+            "OPTIONS" => "OPTIONS",
+            // A client may make names up, and each would be kept.
+            _ => "other",
+        };
+        Self { surface: surface(request.uri().path()), method, began: Instant::now() }
+    }
+
+    /// Counts the request and how long its answer took.
+    pub(crate) fn answered(self, response: &Response) {
+        let status = response.status().as_str().to_owned();
+        metrics::counter!(REQUESTS, "surface" => self.surface, "method" => self.method, "status" => status)
+            .increment(1);
+        metrics::histogram!(DURATION, "surface" => self.surface).record(self.began.elapsed());
+    }
 }
 
 /// Notes that the change feed was read to its end.

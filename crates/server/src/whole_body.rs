@@ -1,14 +1,12 @@
 //! Bodies come before questions: a request is looked at once all of it is there. Whoever sends the headers, waits, and
 //! sends the rest is judged by what is true at the end, not by what was true at the beginning.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 
@@ -29,19 +27,21 @@ const LONGEST_REFUSED: usize = 32 * 1024 * 1024;
 /// How long a body may take to arrive.
 pub(crate) const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
-/// Reads the body before anything inside sees the request.
-pub(crate) async fn read_first(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// The request with its body read, before anything inside sees it; or the answer to one that can't be read.
+pub(crate) async fn read_first(app: &App, request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
+    if body.is_end_stream() {
+        return Ok(Request::from_parts(parts, Body::empty()));
+    }
     let may_be_long = body.size_hint().upper().is_none_or(|length| length > LONGEST_ELSEWHERE as u64)
         && parts.uri.path().ends_with("/responses");
     // Strangers can't have us keep much. Who has a token is asked again once the body is there.
-    let most = if may_be_long && has_token(&app, &parts).await { LONGEST } else { LONGEST_ELSEWHERE };
-    let read = match tokio::time::timeout(ARRIVES_WITHIN, read(body, most)).await {
-        Ok(Ok(read)) => read,
-        Ok(Err(_)) => return refused(StatusCode::BAD_REQUEST, "the body broke off\n"),
-        Err(_) => return refused(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive\n"),
-    };
-    next.run(Request::from_parts(parts, Body::from(read))).await
+    let most = if may_be_long && has_token(app, &parts).await { LONGEST } else { LONGEST_ELSEWHERE };
+    match tokio::time::timeout(ARRIVES_WITHIN, read(body, most)).await {
+        Ok(Ok(read)) => Ok(Request::from_parts(parts, Body::from(read))),
+        Ok(Err(_)) => Err(refused(StatusCode::BAD_REQUEST, "the body broke off\n")),
+        Err(_) => Err(refused(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive\n")),
+    }
 }
 
 async fn has_token(app: &App, parts: &Parts) -> bool {

@@ -292,7 +292,7 @@ async fn a_panic_is_a_problem_and_says_nothing() {
         .route("/v1/panics", get(panics))
         .layer(CatchPanicLayer::custom(super::error::panicked))
         .layer(axum::middleware::from_fn_with_state(test.app.clone(), super::error::render_problems))
-        .layer(axum::middleware::from_fn_with_state(test.app.clone(), crate::request_id::name_request));
+        .layer(axum::middleware::from_fn_with_state(test.app.clone(), crate::surroundings::surround));
     let response = router.oneshot(Request::get("/v1/panics").body(Body::empty()).unwrap()).await.unwrap();
     let headers = response.headers().clone();
     let status = response.status();

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::any;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
@@ -50,8 +51,11 @@ pub(crate) fn routes(app: Arc<App>) -> Router<Arc<App>> {
         .route("/v1/", any(no_such_address))
         .route("/v1/{*rest}", any(no_such_address))
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(from_fn_with_state(app, error::render_problems))
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(app, error::render_problems))
+                .layer(CatchPanicLayer::custom(error::panicked)),
+        )
 }
 
 async fn no_such_address() -> ApiError {

@@ -45,6 +45,9 @@ pub(crate) enum OAuthError {
     /// There is nothing at this address.
     #[error("there is nothing at this address; see /.well-known/oauth-authorization-server")]
     NoSuchAddress,
+    /// There is more to do than can be done.
+    #[error("the server has more to do than it can; try again in a second")]
+    Busy,
     /// Something failed inside.
     #[error("the server can't answer right now; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -62,7 +65,7 @@ impl OAuthError {
             Self::InvalidTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "invalid_request"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            Self::Busy | Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         }
     }
 }
@@ -86,6 +89,9 @@ impl IntoResponse for OAuthError {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         match self {
             Self::InvalidClient { by_header: true } | Self::OtherScheme => {
                 headers.insert(
@@ -96,10 +102,7 @@ impl IntoResponse for OAuthError {
             Self::MethodNotAllowed => {
                 headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
-            Self::Unavailable(error) => {
-                tracing::error!(%error, "the token endpoint failed");
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
+            Self::Unavailable(error) => tracing::error!(%error, "the token endpoint failed"),
             _ => {}
         }
         response

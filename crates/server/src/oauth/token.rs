@@ -41,6 +41,9 @@ pub(super) async fn token(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<(NoStore, Json<Answer>), OAuthError> {
+    if !app.load.admits() {
+        return Err(OAuthError::Busy);
+    }
     let (parts, body) = request.into_parts();
     if parts.uri.query().is_some_and(|query| !query.is_empty()) {
         return Err(OAuthError::InvalidRequest(
