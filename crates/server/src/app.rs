@@ -17,6 +17,7 @@ use crate::load::Load;
 use crate::master_key::{self, MasterKeyError};
 use crate::oauth::access_token::SeenTokens;
 use crate::passwords::Passwords;
+use crate::request_id::RequestIds;
 use crate::signing::{SigningKeyError, SigningKeys};
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     /// Randomness.
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// Names for requests.
+    pub(crate) request_ids: RequestIds,
     /// The settings.
     pub(crate) config: Config,
     /// The Authorization Server's keys.
@@ -140,6 +143,7 @@ impl App {
         Ok(Self {
             live: Live::open(store.clone(), config.remembered_keypairs).await?,
             load: Load::default(),
+            request_ids: RequestIds::new(&*entropy),
             passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),
             store,
             clock,

@@ -18,6 +18,8 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     /// The data folder.
     pub(crate) data: PathBuf,
+    /// The PostgreSQL database that is the store; the embedded one in the data folder without it.
+    pub(crate) database_url: Option<DatabaseUrl>,
     /// Where `/metrics` is served, if at all.
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// How log lines look.
@@ -32,6 +34,44 @@ pub(crate) struct Config {
     pub(crate) remembered_keypairs: usize,
     /// The file with the master key; `master.key` in the data folder without it.
     pub(crate) master_key_file: Option<PathBuf>,
+}
+
+/// Where a PostgreSQL database is, `postgres://user:password@host:port/database`. Prints without what may be a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The whole of it, to connect with.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for DatabaseUrl {
+    type Err = &'static str;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+        match rest {
+            Some(rest) if !rest.is_empty() => Ok(Self(url.to_owned())),
+            _ => Err("expected a URL as in postgres://user:password@host:5432/database"),
+        }
+    }
+}
+
+impl std::fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        let rest = rest.split('?').next().unwrap_or_default();
+        let host_and_name = rest.rsplit_once('@').map_or(rest, |(_, after)| after);
+        write!(f, "postgres://{host_and_name}")
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// How log lines look.
@@ -59,6 +99,9 @@ pub(crate) struct Flags {
     /// The data folder [default: ./feedback-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// The PostgreSQL database that is the store [default: the embedded store in the data folder]
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
     /// Where to serve /metrics; nowhere without it
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics_listen: Option<String>,
@@ -68,10 +111,11 @@ pub(crate) struct Flags {
 }
 
 /// The names of the settings, as in `feedback.toml`; in variables in capitals, behind `FEEDBACK_`.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "listen",
     "public_url",
     "data",
+    "database_url",
     "metrics_listen",
     "log",
     "trusted_proxies",
@@ -89,6 +133,7 @@ struct Settings {
     public_url: Option<String>,
     #[serde(default = "default_data")]
     data: PathBuf,
+    database_url: Option<String>,
     metrics_listen: Option<String>,
     log: Option<String>,
     #[serde(default)]
@@ -144,6 +189,7 @@ impl Default for Config {
             listen: SocketAddr::from(DEFAULT_LISTEN),
             public_url: None,
             data: default_data(),
+            database_url: None,
             metrics_listen: None,
             log: LogFormat::default(),
             trusted_proxies: Vec::new(),
@@ -186,6 +232,7 @@ impl Config {
             .set_override_option("listen", flags.listen.clone())
             .and_then(|builder| builder.set_override_option("public_url", flags.public_url.clone()))
             .and_then(|builder| builder.set_override_option("data", flags.data.as_ref().map(text)))
+            .and_then(|builder| builder.set_override_option("database_url", flags.database_url.clone()))
             .and_then(|builder| builder.set_override_option("metrics_listen", flags.metrics_listen.clone()))
             .and_then(|builder| builder.build())
             .and_then(config::Config::try_deserialize)
@@ -203,6 +250,11 @@ impl Config {
             listen: parsed("listen", &settings.listen)?,
             public_url: settings.public_url.map(|url| url.trim_end_matches('/').to_owned()),
             data: settings.data,
+            // What is wrong is not repeated: it may have a password in it.
+            database_url: settings
+                .database_url
+                .map(|url| url.parse().map_err(|why| ConfigError(format!("database_url: {why}"))))
+                .transpose()?,
             metrics_listen: settings
                 .metrics_listen
                 .map(|address| parsed("metrics_listen", &address))
@@ -341,6 +393,7 @@ mod tests {
             ("TRUSTED_PROXIES", "proxy", "trusted_proxies"),
             ("LOG", "yaml", "log = yaml"),
             ("SIGNING_ALGORITHM", "HS256", "signing_algorithm"),
+            ("DATABASE_URL", "mysql://host/feedback", "database_url: expected"),
             ("REMEMBERED_KEYPAIRS", "-1", "remembered_keypairs"),
         ] {
             let error = load(&[(name, value)], &Flags::default()).unwrap_err();
@@ -356,6 +409,19 @@ mod tests {
             let refused = load(&[(&name.to_uppercase(), value)], &Flags::default());
             assert!(!refused.is_err_and(|error| error.contains("unknown field")), "{name}");
         }
+    }
+
+    #[test]
+    fn what_prints_of_a_database_s_url_is_no_secret() {
+        for (url, printed) in [
+            ("postgres://u:p@ss@db.example:5432/feedback?password=x", "postgres://db.example:5432/feedback"),
+            ("postgresql://db.example/feedback", "postgres://db.example/feedback"),
+        ] {
+            let url: DatabaseUrl = url.parse().unwrap();
+            assert_eq!((url.to_string(), format!("{url:?}")), (printed.to_owned(), printed.to_owned()));
+        }
+        let wrong = load(&[("DATABASE_URL", "user:secret@host")], &Flags::default()).unwrap_err();
+        assert!(!wrong.contains("secret"), "{wrong}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A name for each request, which the client, the problem that it is shown and the log agree on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Entropy;
 
@@ -8,9 +9,18 @@ use domain::Entropy;
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) Arc<str>);
 
-impl RequestId {
-    /// A new one.
+/// Names for requests: each differs from the others of this run, and begins at random so that runs hardly share any.
+pub(crate) struct RequestIds(AtomicU64);
+
+impl RequestIds {
     pub(crate) fn new(entropy: &dyn Entropy) -> Self {
-        Self(format!("{:016x}", u64::from_be_bytes(entropy.bytes())).into())
+        Self(AtomicU64::new(u64::from_be_bytes(entropy.bytes())))
+    }
+
+    /// The next name.
+    pub(crate) fn next(&self) -> RequestId {
+        // Steps of an odd number go through all values; of this one, far apart, so that people can tell neighbours.
+        let id = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        RequestId(format!("{id:016x}").into())
     }
 }

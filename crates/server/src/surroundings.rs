@@ -11,7 +11,6 @@ use tracing::Instrument;
 
 use crate::app::App;
 use crate::metrics::Measured;
-use crate::request_id::RequestId;
 use crate::{oauth, whole_body};
 
 /// Headers that every answer has, unless it has others of that name.
@@ -23,7 +22,7 @@ const HEADERS: [(HeaderName, HeaderValue); 2] = [
 /// Answers a request, by what is inside.
 pub(crate) async fn surround(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let measured = Measured::from(&request);
-    let id = RequestId::new(&*app.entropy);
+    let id = app.request_ids.next();
     request.extensions_mut().insert(id.clone());
     // Every line that is logged on the way carries the name.
     let span = tracing::info_span!("request", request_id = &*id.0);

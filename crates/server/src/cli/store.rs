@@ -18,6 +18,9 @@ pub(super) struct Common {
     /// The data folder [default: ./feedback-data]
     #[arg(long, value_name = "DIR", global = true, help_heading = HEADING)]
     data: Option<PathBuf>,
+    /// The PostgreSQL database that is the store [default: the embedded store in the data folder]
+    #[arg(long, value_name = "URL", global = true, help_heading = HEADING)]
+    database_url: Option<String>,
     /// The settings file; feedback.toml in the current folder if there is one
     #[arg(long, value_name = "FILE", global = true, help_heading = HEADING)]
     config: Option<PathBuf>,
@@ -32,7 +35,12 @@ pub(super) const PART: u32 = 500;
 impl Common {
     /// The settings, with the data folder that was named.
     pub(super) fn settings(&self) -> Result<Config> {
-        let flags = Flags { data: self.data.clone(), config: self.config.clone(), ..Flags::default() };
+        let flags = Flags {
+            data: self.data.clone(),
+            database_url: self.database_url.clone(),
+            config: self.config.clone(),
+            ..Flags::default()
+        };
         Config::load(&flags).map_err(Failure::new)
     }
 
