@@ -12,6 +12,7 @@ mod files;
 mod invitations;
 mod keypairs;
 mod migrations;
+mod people;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
 mod plan;
