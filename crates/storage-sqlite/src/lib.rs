@@ -7,6 +7,7 @@
 mod accounts;
 mod audit;
 mod author;
+mod days;
 mod environments;
 mod files;
 mod invitations;
@@ -17,6 +18,7 @@ mod people;
 #[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
 mod plan;
 mod queries;
+mod recount;
 mod reports;
 mod responses;
 mod roles;
