@@ -101,6 +101,18 @@ CREATE TABLE query (
 ) STRICT;
 CREATE INDEX query_of_environment ON query (environment_id, id);
 
+-- Every respondent and machine of an environment by the keyed hash of its identifier, numbered 0, 1, 2 … in the order of
+-- first sight. Kind 1 is a respondent, 2 a machine.
+CREATE TABLE person (
+    environment_id TEXT NOT NULL REFERENCES environment (id),
+    kind           INTEGER NOT NULL CHECK (kind IN (1, 2)),
+    hash           BLOB NOT NULL,
+    ordinal        INTEGER NOT NULL,
+    PRIMARY KEY (environment_id, kind, hash)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX person_by_ordinal ON person (environment_id, kind, ordinal);
+
+-- Respondent and machine are ordinals of persons.
 CREATE TABLE response (
     id             TEXT PRIMARY KEY,
     environment_id TEXT NOT NULL REFERENCES environment (id),
@@ -108,8 +120,8 @@ CREATE TABLE response (
     query_id       TEXT REFERENCES query (id),
     score          INTEGER NOT NULL CHECK (score BETWEEN 1 AND 5),
     text           TEXT,
-    respondent     BLOB,
-    machine        BLOB,
+    respondent     INTEGER,
+    machine        INTEGER,
     at             INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX response_once ON response (environment_id, external_id) WHERE external_id IS NOT NULL;
@@ -129,14 +141,17 @@ CREATE TABLE response_day (
     PRIMARY KEY (environment_id, series, day)
 ) STRICT, WITHOUT ROWID;
 
--- Who answered on which day: what unique counts are made of. Kind 1 is a respondent, 2 a machine.
-CREATE TABLE response_day_person (
+-- Who answered on which day: a roaring bitmap of ordinals in chunks of 65,536, and how many are in it. The count comes
+-- first so that it is read without the bitmap.
+CREATE TABLE response_day_people (
     environment_id TEXT NOT NULL,
     series         TEXT NOT NULL,
     kind           INTEGER NOT NULL CHECK (kind IN (1, 2)),
     day            INTEGER NOT NULL,
-    person         BLOB NOT NULL,
-    PRIMARY KEY (environment_id, series, kind, day, person)
+    chunk          INTEGER NOT NULL,
+    count          INTEGER NOT NULL,
+    people         BLOB NOT NULL,
+    PRIMARY KEY (environment_id, series, kind, day, chunk)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE signing_key (

@@ -7,15 +7,18 @@
 mod accounts;
 mod audit;
 mod author;
+mod days;
 mod environments;
 mod files;
 mod invitations;
 mod keypairs;
 mod migrations;
+mod people;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
 mod plan;
 mod queries;
+mod recount;
 mod reports;
 mod responses;
 mod roles;

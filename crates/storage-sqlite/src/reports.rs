@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use domain::{
     Date, EnvironmentId, Period, Point, QueryId, QueryStatistics, Scores, Series, from_millis, utc_date,
 };
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use storage::Result;
+use storage::{People, Result};
 
-use crate::responses::{EVERY_RESPONSE, MACHINE, NO_QUERY, RESPONDENT};
+use crate::days::{EVERY_RESPONSE, MILLIS_A_DAY, NO_QUERY};
+use crate::people::{MACHINE, RESPONDENT};
 use crate::row::{Columns, Stored, corrupt};
 
 /// What each day of the period counted. As the other statements here, a search in the key: its cost is the days asked for,
@@ -28,15 +31,15 @@ const ALL_SCORES: &str = "SELECT SUM(score_1) AS score_1, SUM(score_2) AS score_
      FROM response_day WHERE environment_id = ? AND series = ?";
 
 /// How many people of a kind answered on each day of the period.
-const DAILY_PERSONS: &str = "SELECT day, COUNT(*) AS persons FROM response_day_person \
+const DAILY_PEOPLE: &str = "SELECT day, SUM(count) AS people FROM response_day_people \
      WHERE environment_id = ? AND series = ? AND kind = ? AND day BETWEEN ? AND ? GROUP BY day";
 
-/// How many people of a kind answered in the period.
-const COMBINED_PERSONS: &str = "SELECT COUNT(DISTINCT person) FROM response_day_person \
+/// Who of a kind answered in the period.
+const COMBINED_PEOPLE: &str = "SELECT chunk, people FROM response_day_people \
      WHERE environment_id = ? AND series = ? AND kind = ? AND day BETWEEN ? AND ?";
 
-/// How many people of a kind ever answered.
-const ALL_PERSONS: &str = "SELECT COUNT(DISTINCT person) FROM response_day_person \
+/// Who of a kind ever answered.
+const ALL_PEOPLE: &str = "SELECT chunk, people FROM response_day_people \
      WHERE environment_id = ? AND series = ? AND kind = ?";
 
 /// The series as the tables of days name it.
@@ -54,7 +57,7 @@ fn day_number(date: Date) -> i64 {
 }
 
 fn day_of(number: i64) -> Result<Period> {
-    let day = utc_date(from_millis(number.saturating_mul(86_400_000)));
+    let day = utc_date(from_millis(number.saturating_mul(MILLIS_A_DAY)));
     Period::new(day, day).map_err(|_| corrupt("day"))
 }
 
@@ -70,14 +73,14 @@ fn scores(row: &SqliteRow) -> Result<Scores> {
 }
 
 /// How many people of one kind answered, by day.
-async fn daily_persons(
+async fn daily_people(
     tx: &mut SqliteConnection,
     environment: EnvironmentId,
     series: &str,
     kind: i64,
     period: Period,
 ) -> Result<BTreeMap<i64, u64>> {
-    sqlx::query(DAILY_PERSONS)
+    sqlx::query(DAILY_PEOPLE)
         .bind(environment.to_string())
         .bind(series)
         .bind(kind)
@@ -87,7 +90,7 @@ async fn daily_persons(
         .await
         .stored()?
         .iter()
-        .map(|row| Ok((row.value("day")?, row.value::<i64>("persons")?.unsigned_abs())))
+        .map(|row| Ok((row.value("day")?, row.value::<i64>("people")?.unsigned_abs())))
         .collect()
 }
 
@@ -107,9 +110,9 @@ pub(crate) async fn daily_points(
         .fetch_all(&mut *tx)
         .await
         .stored()?;
-    let respondents = daily_persons(&mut tx, environment, &series, RESPONDENT, period).await?;
-    let machines = daily_persons(&mut tx, environment, &series, MACHINE, period).await?;
-    let on = |persons: &BTreeMap<i64, u64>, day: i64| persons.get(&day).copied().unwrap_or(0);
+    let respondents = daily_people(&mut tx, environment, &series, RESPONDENT, period).await?;
+    let machines = daily_people(&mut tx, environment, &series, MACHINE, period).await?;
+    let on = |people: &BTreeMap<i64, u64>, day: i64| people.get(&day).copied().unwrap_or(0);
     rows.iter()
         .map(|row| {
             let day = row.value::<i64>("day")?;
@@ -123,23 +126,30 @@ pub(crate) async fn daily_points(
         .collect()
 }
 
-async fn combined_persons(
+/// How many different people are in chunks. One at a time is in memory, and their union: a bit for each ordinal.
+async fn count_people(mut chunks: BoxStream<'_, sqlx::Result<SqliteRow>>) -> Result<u64> {
+    let mut people = People::default();
+    while let Some(row) = chunks.try_next().await.stored()? {
+        people.add_stored(row.value("chunk")?, row.value("people")?)?;
+    }
+    Ok(people.count())
+}
+
+async fn combined_people(
     tx: &mut SqliteConnection,
     environment: EnvironmentId,
     series: &str,
     kind: i64,
     period: Period,
 ) -> Result<u64> {
-    sqlx::query_scalar::<_, i64>(COMBINED_PERSONS)
+    let chunks = sqlx::query(COMBINED_PEOPLE)
         .bind(environment.to_string())
         .bind(series)
         .bind(kind)
         .bind(day_number(period.from()))
         .bind(day_number(period.to()))
-        .fetch_one(tx)
-        .await
-        .stored()
-        .map(i64::unsigned_abs)
+        .fetch(tx);
+    count_people(chunks).await
 }
 
 pub(crate) async fn combined_point(
@@ -161,25 +171,19 @@ pub(crate) async fn combined_point(
     Ok(Point {
         period,
         scores: scores(&row)?,
-        respondents: combined_persons(&mut tx, environment, &series, RESPONDENT, period).await?,
-        machines: combined_persons(&mut tx, environment, &series, MACHINE, period).await?,
+        respondents: combined_people(&mut tx, environment, &series, RESPONDENT, period).await?,
+        machines: combined_people(&mut tx, environment, &series, MACHINE, period).await?,
     })
 }
 
-async fn all_persons(
+async fn all_people(
     tx: &mut SqliteConnection,
     environment: EnvironmentId,
     series: &str,
     kind: i64,
 ) -> Result<u64> {
-    sqlx::query_scalar::<_, i64>(ALL_PERSONS)
-        .bind(environment.to_string())
-        .bind(series)
-        .bind(kind)
-        .fetch_one(tx)
-        .await
-        .stored()
-        .map(i64::unsigned_abs)
+    let chunks = sqlx::query(ALL_PEOPLE).bind(environment.to_string()).bind(series).bind(kind).fetch(tx);
+    count_people(chunks).await
 }
 
 pub(crate) async fn query_statistics(
@@ -197,8 +201,8 @@ pub(crate) async fn query_statistics(
         .stored()?;
     Ok(QueryStatistics {
         scores: scores(&row)?,
-        respondents: all_persons(&mut tx, environment, &series, RESPONDENT).await?,
-        machines: all_persons(&mut tx, environment, &series, MACHINE).await?,
+        respondents: all_people(&mut tx, environment, &series, RESPONDENT).await?,
+        machines: all_people(&mut tx, environment, &series, MACHINE).await?,
         first_response_at: row.instant_or_null("first_at")?,
         last_response_at: row.instant_or_null("last_at")?,
     })
@@ -212,14 +216,14 @@ mod tests {
     #[tokio::test]
     async fn each_statement_searches_the_key() {
         let days = "USING PRIMARY KEY (environment_id=? AND series=? AND day>? AND day<?)";
-        let persons = "USING PRIMARY KEY (environment_id=? AND series=? AND kind=? AND day>? AND day<?)";
+        let people = "USING PRIMARY KEY (environment_id=? AND series=? AND kind=? AND day>? AND day<?)";
         for (statement, expected) in [
             (DAILY_SCORES, days),
             (COMBINED_SCORES, days),
-            (DAILY_PERSONS, persons),
-            (COMBINED_PERSONS, persons),
+            (DAILY_PEOPLE, people),
+            (COMBINED_PEOPLE, people),
             (ALL_SCORES, "USING PRIMARY KEY (environment_id=? AND series=?)"),
-            (ALL_PERSONS, "USING PRIMARY KEY (environment_id=? AND series=? AND kind=?)"),
+            (ALL_PEOPLE, "USING PRIMARY KEY (environment_id=? AND series=? AND kind=?)"),
         ] {
             let plan = plan(statement).await;
             let reads: Vec<_> = plan.iter().filter(|line| line.contains("response_day")).collect();
