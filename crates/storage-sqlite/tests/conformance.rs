@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use storage::Storage;
+use storage::conformance::Fixture;
 use storage_sqlite::{FILE_NAME, SqliteStorage};
 
 #[allow(clippy::unwrap_used, reason = "without a store there is nothing to test")]
@@ -12,12 +13,16 @@ async fn fresh() -> (Arc<dyn Storage>, tempfile::TempDir) {
     (Arc::new(store), folder)
 }
 
-storage::conformance_tests!(fresh);
+async fn fixture() -> (Fixture, tempfile::TempDir) {
+    let (store, folder) = fresh().await;
+    (Fixture::new(store), folder)
+}
+
+storage::conformance_tests!(fixture);
 
 mod files {
     use super::*;
     use storage::StorageError;
-    use storage::conformance::Fixture;
 
     #[tokio::test]
     async fn a_store_of_a_newer_version_is_refused() {

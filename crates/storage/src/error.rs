@@ -36,6 +36,9 @@ pub enum StorageError {
     /// What is stored can't be understood.
     #[error("the store holds what it should not: {0}")]
     Corrupt(String),
+    /// This kind of store leaves that to tools of its own: which.
+    #[error("the store does not do that itself: {0}")]
+    NotHere(&'static str),
     /// The store can't be reached, or failed.
     #[error("the store failed: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -14,7 +14,8 @@ pub trait Upkeep: Send + Sync {
     /// Forgets sessions and invitations that had run out at `now`.
     async fn sweep(&self, now: Timestamp) -> Result<()>;
 
-    /// Writes a consistent copy of the store to a new file, beside running servers.
+    /// Writes a consistent copy of the store to a new file, beside running servers; `Exists`. `NotHere` for a store that
+    /// others copy, always.
     async fn backup(&self, to: &Path) -> Result<()>;
 
     /// Makes a copy of a store a store of its own: every keypair starts a generation beyond any that it ever had, so

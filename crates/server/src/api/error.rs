@@ -296,7 +296,8 @@ impl From<StorageError> for ApiError {
             StorageError::LastAdministrator
             | StorageError::NotOpen(_)
             | StorageError::TooNew { .. }
-            | StorageError::Corrupt(_) => Self::Internal(error.into()),
+            | StorageError::Corrupt(_)
+            | StorageError::NotHere(_) => Self::Internal(error.into()),
         }
     }
 }

@@ -145,7 +145,10 @@ impl From<StorageError> for PageError {
                 tracing::error!(%error, "a page could not be made");
                 Self::Unavailable
             }
-            StorageError::NotOpen(_) | StorageError::TooNew { .. } | StorageError::Corrupt(_) => {
+            StorageError::NotOpen(_)
+            | StorageError::TooNew { .. }
+            | StorageError::Corrupt(_)
+            | StorageError::NotHere(_) => {
                 tracing::error!(%error, "a page could not be made");
                 Self::Internal
             }

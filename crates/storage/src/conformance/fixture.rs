@@ -13,6 +13,8 @@ use crate::Storage;
 pub struct Fixture {
     /// The store.
     pub store: Arc<dyn Storage>,
+    /// Whether the store copies itself to a file; `backup` is `NotHere` otherwise.
+    pub(super) copies_itself: bool,
     ticks: Arc<AtomicU64>,
 }
 
@@ -33,7 +35,12 @@ impl Entropy for Counter<'_> {
 impl Fixture {
     /// Around a fresh store.
     pub fn new(store: Arc<dyn Storage>) -> Self {
-        Self { store, ticks: Arc::new(AtomicU64::new(1)) }
+        Self { store, copies_itself: true, ticks: Arc::new(AtomicU64::new(1)) }
+    }
+
+    /// Around a fresh store of a kind that has other tools to make copies.
+    pub fn copied_by_others(store: Arc<dyn Storage>) -> Self {
+        Self { copies_itself: false, ..Self::new(store) }
     }
 
     /// A later instant with every call.

@@ -1,6 +1,6 @@
 //! The suite that every backend must pass: what each verb promises, each "only once", each "at the same time".
 //!
-//! A backend's tests name a function that opens a fresh store and call [`conformance_tests!`](crate::conformance_tests):
+//! A backend's tests name a function that opens a fresh store, and says what stores of its kind leave to others, and call [`conformance_tests!`](crate::conformance_tests):
 //! one test a promise.
 
 mod fixture;
@@ -16,16 +16,16 @@ macro_rules! promises {
     ($($noun:ident { $($name:ident,)* })*) => {
         $(pub use $noun::{$($name),*};)*
 
-        /// One test for each promise; `$open` is an async function that answers a fresh store, and what must live as
-        /// long as it.
+        /// One test for each promise; `$open` is an async function that answers a [`Fixture`] around a fresh store,
+        /// and what must live as long as it.
         #[macro_export]
         macro_rules! conformance_tests {
             ($open:path) => {
                 $($(
                     #[tokio::test(flavor = "multi_thread")]
                     async fn $name() {
-                        let (store, _keep) = $open().await;
-                        $crate::conformance::$name($crate::conformance::Fixture::new(store)).await;
+                        let (fixture, _keep) = $open().await;
+                        $crate::conformance::$name(fixture).await;
                     }
                 )*)*
             };

@@ -1,0 +1,46 @@
+//! Whoever makes a change must still be allowed to when it is made: asked again in the transaction that makes it, so
+//! that nothing slips in between the question at the door and the change.
+
+use domain::{Actor, Owner, Role, Stamp, UserId};
+use sqlx::PgConnection;
+use storage::{Result, StorageError};
+
+use crate::row::{Columns, Stored};
+
+/// Refuses with `NotAllowed` unless the change's author may still make it on `on`: a person with at least this role
+/// there, explicit or inherited; a keypair that works.
+pub(crate) async fn require(tx: &mut PgConnection, stamp: &Stamp, on: Owner, least: Role) -> Result<()> {
+    let allowed = match &stamp.actor {
+        Actor::Operator => true,
+        Actor::User(user, _) => has_role(tx, *user, on, least).await?,
+        Actor::Keypair(id) => sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM keypair WHERE id = $1 AND enabled \
+             AND (expires_at IS NULL OR expires_at > $2))",
+        )
+        .bind(id.to_string())
+        .bind(stamp.at.as_millisecond())
+        .fetch_one(tx)
+        .await
+        .stored()?,
+    };
+    if allowed { Ok(()) } else { Err(StorageError::NotAllowed) }
+}
+
+/// Whether the user has at least this role on `on`, explicit or inherited.
+pub(crate) async fn has_role(tx: &mut PgConnection, user: UserId, on: Owner, least: Role) -> Result<bool> {
+    let held = sqlx::query(
+        "SELECT role FROM role WHERE user_id = $1 AND (owner_id = $2 \
+         OR owner_id = (SELECT account_id FROM environment WHERE id = $2))",
+    )
+    .bind(user.to_string())
+    .bind(on.to_string())
+    .fetch_all(tx)
+    .await
+    .stored()?;
+    for row in &held {
+        if row.parsed::<Role>("role")? >= least {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

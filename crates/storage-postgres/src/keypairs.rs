@@ -1,0 +1,366 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{
+    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, Role, Scopes,
+    Secret, SecretHash, Stamp,
+};
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use storage::{DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
+
+use crate::audit::{Change, append};
+use crate::row::{Columns, Stored, corrupt, text, upper_bound};
+use crate::{PostgresStorage, author, environments};
+
+/// How many uses are noted in one transaction, and how long their keypairs are let go of between two: whoever disables
+/// one of them must not wait for thousands.
+const USES_AT_ONCE: usize = 500;
+const BETWEEN_USES: Duration = Duration::from_millis(10);
+
+/// What `keypairs` makes keypairs of: a row for each secret, those of a keypair one after another.
+macro_rules! columns {
+    () => {
+        "keypair.id, keypair.owner_id, keypair.comment, keypair.scopes, keypair.enabled, keypair.generation, \
+         keypair.version, keypair.expires_at, keypair.created_at, keypair.created_by_kind, keypair.created_by_id, \
+         keypair.created_by_name, keypair.last_used_at, keypair.secrets_made, secret.n, secret.hint, secret.hash, \
+         secret.created_at AS secret_created_at, secret.expires_at AS secret_expires_at, \
+         secret.last_used_at AS secret_last_used_at"
+    };
+}
+
+/// A part of an owner's keypairs.
+const NEWEST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM (SELECT * FROM keypair WHERE owner_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3) keypair \
+     LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id ORDER BY keypair.id DESC, secret.n"
+);
+
+/// A keypair with the account of the environment that owns it, if one does.
+const LIVE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", environment.account_id FROM keypair LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id \
+     LEFT JOIN environment ON environment.id = keypair.owner_id WHERE keypair.id = $1 ORDER BY secret.n"
+);
+
+fn keypair(row: &PgRow) -> Result<Keypair> {
+    let created_by = Actor::from_parts(
+        row.value("created_by_kind")?,
+        row.value("created_by_id")?,
+        row.value("created_by_name")?,
+    );
+    Ok(Keypair {
+        id: row.parsed("id")?,
+        owner: row.parsed("owner_id")?,
+        comment: text("comment", Comment::new(row.value("comment")?))?,
+        scopes: row.parsed::<Scopes>("scopes")?,
+        enabled: row.value("enabled")?,
+        generation: row.value("generation")?,
+        version: row.value("version")?,
+        expires_at: row.instant_or_null("expires_at")?,
+        created_at: row.instant("created_at")?,
+        created_by: created_by.ok_or_else(|| corrupt("created_by_kind"))?,
+        last_used_at: row.instant_or_null("last_used_at")?,
+        secrets_made: row.number("secrets_made")?,
+        secrets: Vec::new(),
+    })
+}
+
+fn secret(row: &PgRow) -> Result<Secret> {
+    Ok(Secret {
+        n: row.number("n")?,
+        hint: row.value("hint")?,
+        hash: SecretHash::from_bytes(row.bytes("hash")?),
+        created_at: row.instant("secret_created_at")?,
+        expires_at: row.instant_or_null("secret_expires_at")?,
+        last_used_at: row.instant_or_null("secret_last_used_at")?,
+    })
+}
+
+fn keypairs(rows: &[PgRow]) -> Result<Vec<Keypair>> {
+    let mut keypairs: Vec<Keypair> = Vec::new();
+    for row in rows {
+        let id: KeyId = row.parsed("id")?;
+        if keypairs.last().is_none_or(|last| last.id != id) {
+            keypairs.push(keypair(row)?);
+        }
+        // One without secrets has a row too.
+        if let (Some(last), Some(_)) = (keypairs.last_mut(), row.value::<Option<i64>>("n")?) {
+            last.secrets.push(secret(row)?);
+        }
+    }
+    Ok(keypairs)
+}
+
+async fn find(connection: &mut PgConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM keypair LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id \
+         WHERE keypair.id = $1 AND keypair.owner_id = $2 ORDER BY secret.n"
+    ))
+    .bind(id.to_string())
+    .bind(owner.to_string())
+    .fetch_all(connection)
+    .await
+    .stored()?;
+    keypairs(&rows)?.pop().ok_or(StorageError::NotFound)
+}
+
+/// The owner's keypair, kept from everybody else for the rest of the transaction: those who note uses don't take turns
+/// with administrative verbs, and lock a keypair before its secrets too.
+async fn hold(tx: &mut PgConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
+    sqlx::query("SELECT 1 FROM keypair WHERE id = $1 AND owner_id = $2 FOR UPDATE")
+        .bind(id.to_string())
+        .bind(owner.to_string())
+        .fetch_one(&mut *tx)
+        .await
+        .stored()?;
+    find(tx, owner, id).await
+}
+
+async fn insert_secret(tx: &mut PgConnection, id: KeyId, secret: &Secret) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO keypair_secret (keypair_id, n, hint, hash, created_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(id.to_string())
+    .bind(i64::from(secret.n))
+    .bind(&secret.hint)
+    .bind(secret.hash.as_bytes().as_slice())
+    .bind(secret.created_at.as_millisecond())
+    .bind(secret.expires_at.map(|at| at.as_millisecond()))
+    .execute(tx)
+    .await
+    .stored()?;
+    Ok(())
+}
+
+/// Takes keypairs for the rest of the transaction. All who take several do so in this order, so none waits for one that
+/// waits for it.
+const HOLD: &str = "SELECT 1 FROM keypair WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
+
+const NOTE: &str = "UPDATE keypair SET last_used_at = GREATEST(last_used_at, used.at) FROM \
+     (SELECT id, MAX(at) AS at FROM UNNEST($1::TEXT[], $2::BIGINT[]) AS used (id, at) GROUP BY id) used \
+     WHERE keypair.id = used.id";
+
+const NOTE_SECRETS: &str = "UPDATE keypair_secret SET last_used_at = GREATEST(last_used_at, used.at) FROM \
+     (SELECT id, n, MAX(at) AS at FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[]) AS used (id, n, at) \
+     GROUP BY id, n) used WHERE keypair_id = used.id AND keypair_secret.n = used.n";
+
+/// Notes some uses, each keypair's and each secret's latest.
+async fn note(tx: &mut PgConnection, uses: &[KeyUse]) -> Result<()> {
+    let ids: Vec<String> = uses.iter().map(|used| used.keypair.to_string()).collect();
+    let secrets: Vec<i64> = uses.iter().map(|used| i64::from(used.secret)).collect();
+    let at: Vec<i64> = uses.iter().map(|used| used.at.as_millisecond()).collect();
+    sqlx::query(HOLD).bind(&ids).execute(&mut *tx).await.stored()?;
+    sqlx::query(NOTE).bind(&ids).bind(&at).execute(&mut *tx).await.stored()?;
+    sqlx::query(NOTE_SECRETS).bind(&ids).bind(&secrets).bind(&at).execute(tx).await.stored()?;
+    Ok(())
+}
+
+fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
+    Change { action, object: ObjectRef::new("keypair", id), owner: Some(owner), before, after }
+}
+
+/// Makes the stored secrets of a keypair those that it has after a change.
+async fn put_secrets(tx: &mut PgConnection, before: &Keypair, after: &Keypair) -> Result<()> {
+    for known in &before.secrets {
+        match after.secrets.iter().find(|secret| secret.n == known.n) {
+            None => sqlx::query("DELETE FROM keypair_secret WHERE keypair_id = $1 AND n = $2")
+                .bind(before.id.to_string())
+                .bind(i64::from(known.n)),
+            Some(kept) => {
+                sqlx::query("UPDATE keypair_secret SET expires_at = $3 WHERE keypair_id = $1 AND n = $2")
+                    .bind(before.id.to_string())
+                    .bind(i64::from(known.n))
+                    .bind(kept.expires_at.map(|at| at.as_millisecond()))
+            }
+        }
+        .execute(&mut *tx)
+        .await
+        .stored()?;
+    }
+    for secret in &after.secrets {
+        if !before.secrets.iter().any(|known| known.n == secret.n) {
+            insert_secret(tx, before.id, secret).await?;
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Keypairs for PostgresStorage {
+    async fn create_keypair(&self, stamp: &Stamp, keypair: &Keypair) -> Result<()> {
+        self.administer(async |tx| {
+            author::require(tx, stamp, keypair.owner, Role::Administrator).await?;
+            environments::require_open(tx, keypair.owner).await?;
+            sqlx::query(
+                "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
+                 created_at, created_by_kind, created_by_id, created_by_name, secrets_made) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            )
+            .bind(keypair.id.to_string())
+            .bind(keypair.owner.to_string())
+            .bind(keypair.comment.as_str())
+            .bind(keypair.scopes.to_string())
+            .bind(keypair.enabled)
+            .bind(keypair.generation)
+            .bind(keypair.version)
+            .bind(keypair.expires_at.map(|at| at.as_millisecond()))
+            .bind(keypair.created_at.as_millisecond())
+            .bind(keypair.created_by.kind())
+            .bind(keypair.created_by.id())
+            .bind(keypair.created_by.name())
+            .bind(i64::from(keypair.secrets_made))
+            .execute(&mut *tx)
+            .await
+            .stored()?;
+            for secret in &keypair.secrets {
+                insert_secret(tx, keypair.id, secret).await?;
+            }
+            let created =
+                change(Action::KeypairCreated, keypair.id, keypair.owner, Value::Null, keypair.record());
+            append(tx, stamp, created).await
+        })
+        .await
+    }
+
+    async fn keypair(&self, owner: Owner, id: KeyId) -> Result<Keypair> {
+        self.read(async |connection| find(connection, owner, id).await).await
+    }
+
+    async fn keypairs(&self, owner: Owner, slice: Slice<KeyId>) -> Result<Vec<Keypair>> {
+        self.read(async |connection| {
+            let rows = sqlx::query(NEWEST)
+                .bind(owner.to_string())
+                .bind(upper_bound(slice.after))
+                .bind(i64::from(slice.limit))
+                .fetch_all(connection)
+                .await
+                .stored()?;
+            keypairs(&rows)
+        })
+        .await
+    }
+
+    async fn change_keypair(
+        &self,
+        stamp: &Stamp,
+        owner: Owner,
+        id: KeyId,
+        expected_version: Option<i64>,
+        decide: DecideKeypair<'_>,
+    ) -> Result<Result<Keypair, KeypairRefusal>> {
+        self.administer(async |tx| {
+            author::require(tx, stamp, owner, Role::Administrator).await?;
+            let before = hold(tx, owner, id).await?;
+            if expected_version.is_some_and(|expected| expected != before.version) {
+                return Err(StorageError::Moved);
+            }
+            let (after, action) = match decide(&before) {
+                Ok(decided) => decided,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            if after == before {
+                return Ok(Ok(before));
+            }
+            sqlx::query(
+                "UPDATE keypair SET comment = $1, scopes = $2, enabled = $3, generation = $4, version = $5, \
+                 expires_at = $6, secrets_made = $7 WHERE id = $8",
+            )
+            .bind(after.comment.as_str())
+            .bind(after.scopes.to_string())
+            .bind(after.enabled)
+            .bind(after.generation)
+            .bind(after.version)
+            .bind(after.expires_at.map(|at| at.as_millisecond()))
+            .bind(i64::from(after.secrets_made))
+            .bind(before.id.to_string())
+            .execute(&mut *tx)
+            .await
+            .stored()?;
+            put_secrets(tx, &before, &after).await?;
+            let changed = change(action, before.id, before.owner, before.record(), after.record());
+            append(tx, stamp, changed).await?;
+            Ok(Ok(after))
+        })
+        .await
+    }
+
+    async fn remove_keypair(
+        &self,
+        stamp: &Stamp,
+        owner: Owner,
+        id: KeyId,
+        expected_version: Option<i64>,
+    ) -> Result<()> {
+        self.administer(async |tx| {
+            author::require(tx, stamp, owner, Role::Administrator).await?;
+            let before = hold(tx, owner, id).await?;
+            if expected_version.is_some_and(|expected| expected != before.version) {
+                return Err(StorageError::Moved);
+            }
+            sqlx::query("DELETE FROM keypair WHERE id = $1")
+                .bind(id.to_string())
+                .execute(&mut *tx)
+                .await
+                .stored()?;
+            let removed = change(Action::KeypairRemoved, id, owner, before.record(), Value::Null);
+            append(tx, stamp, removed).await
+        })
+        .await
+    }
+
+    async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {
+        self.read(async |connection| {
+            let rows = sqlx::query(LIVE).bind(id.to_string()).fetch_all(connection).await.stored()?;
+            let (Some(row), Some(keypair)) = (rows.first(), keypairs(&rows)?.pop()) else {
+                return Ok(None);
+            };
+            let account = match keypair.owner {
+                Owner::Account(account) => account,
+                Owner::Environment(_) => {
+                    row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
+                }
+            };
+            Ok(Some(LiveKeypair { keypair, account }))
+        })
+        .await
+    }
+
+    async fn note_uses(&self, uses: &[KeyUse]) -> Result<()> {
+        for (n, part) in uses.chunks(USES_AT_ONCE).enumerate() {
+            if n > 0 {
+                tokio::time::sleep(BETWEEN_USES).await;
+            }
+            self.write(async |tx| note(tx, part).await).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Planner;
+
+    #[tokio::test]
+    async fn each_statement_searches_the_indexes() {
+        let mut planner = Planner::new().await;
+        let secrets = "keypair_secret_pkey (keypair_id = keypair.id)";
+        assert_eq!(planner.plan(NEWEST).await, ["keypair_of_owner ((owner_id = $1) AND (id < $2))", secrets]);
+        assert_eq!(
+            planner.plan(LIVE).await,
+            [
+                "Sort",
+                "keypair_pkey (id = $1)",
+                "keypair_secret_pkey (keypair_id = ($1)::text)",
+                "environment_pkey (id = keypair.owner_id)"
+            ]
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! The store for many nodes: PostgreSQL 15 or later.
+//!
+//! Any number of processes share one database, so nothing here relies on being the only one. Administrative verbs, all
+//! that write the audit log, take turns: each begins with the same advisory lock, so what it reads after that was
+//! committed before it, and the log's numbers are in the order of commits.
+//!
+//! The other verbs lock the rows that they rely on. No two verbs wait for each other, since all take their locks in one
+//! order: the advisory lock; a user, an account or an environment; keypairs by their identifiers; what belongs to
+//! one of these. Whoever locks several rows of what somebody else may be deleting skips the locked ones.
+
+mod accounts;
+mod audit;
+mod author;
+#[cfg(test)]
+#[path = "../tests/database/mod.rs"]
+mod database;
+mod environments;
+mod invitations;
+mod keypairs;
+mod links;
+mod migrations;
+mod people;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
+mod plan;
+mod queries;
+mod reports;
+mod responses;
+mod roles;
+mod row;
+mod server_keys;
+mod sessions;
+mod upkeep;
+mod users;
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+use storage::{Result, StorageError};
+
+use crate::links::{Links, Patience};
+use crate::row::Stored;
+
+/// A store that hangs makes a node refuse within seconds; without a bound, requests would pile up behind it.
+const READ: Patience = Patience { turn: Duration::from_secs(1), whole: Duration::from_secs(2) };
+const WRITE: Patience = Patience { turn: Duration::from_secs(5), whole: Duration::from_secs(6) };
+
+/// What reads or writes all of the store, and nobody waits for.
+const UPKEEP: Patience = Patience { turn: Duration::from_secs(5), whole: Duration::from_secs(600) };
+
+/// How long opening waits for the database to answer at all.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Each statement sees what was committed before it, and rows that were locked as they are now.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/// Whoever holds this lock may write the audit log, and administers. The number has no meaning; it is `Fbk1`.
+const BEGIN_ADMINISTRATION: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(1180855089)";
+
+/// All statements see the same state. What only reads can't fail for that.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// The store in a database that other processes may have open too.
+#[derive(Debug)]
+pub struct PostgresStorage {
+    links: Links,
+}
+
+impl PostgresStorage {
+    /// Opens the store in the database at `url` (`postgres://user:password@host:port/name?sslmode=…`) and brings it to
+    /// this version. `Unavailable`, with the reason, if it can't be reached or is none for us; `TooNew`, `Corrupt`.
+    pub async fn open(url: &str) -> Result<Self> {
+        let options = links::options(url)?;
+        let connecting = tokio::time::timeout(CONNECT, links::connect(&options));
+        let late = format!("the database did not answer within {CONNECT:?}");
+        let mut connection = connecting.await.map_err(|_| StorageError::Unavailable(late.into()))??;
+        migrations::run(&mut connection).await?;
+        connection.close().await.stored()?;
+        Ok(Self { links: Links::new(options)? })
+    }
+
+    /// Reads by one statement.
+    async fn read<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        self.links.lend(READ, verb).await
+    }
+
+    /// Reads by several statements that see the same state.
+    async fn read_all<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        self.transaction(READ, BEGIN_SNAPSHOT, verb).await
+    }
+
+    /// Writes what leaves no line in the audit log.
+    async fn write<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        self.transaction(WRITE, BEGIN, verb).await
+    }
+
+    /// Makes an administrative change.
+    async fn administer<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        self.transaction(WRITE, BEGIN_ADMINISTRATION, verb).await
+    }
+
+    /// Commits what the verb did, unless it answers an error.
+    async fn transaction<T>(
+        &self,
+        patience: Patience,
+        begin: &'static str,
+        verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
+    ) -> Result<T> {
+        self.links
+            .lend(patience, async |connection| {
+                let mut tx = connection.begin_with(begin).await.stored()?;
+                let outcome = verb(&mut tx).await;
+                match outcome {
+                    Ok(_) => tx.commit().await.stored()?,
+                    Err(_) => tx.rollback().await.stored()?,
+                }
+                outcome
+            })
+            .await
+    }
+}

@@ -1,0 +1,168 @@
+//! Connections to the database: a bounded number of them, none trusted longer than it answers.
+//!
+//! A verb ends in time whatever the network does. One that did not end well takes its connection along: it is closed
+//! without a word, never given to somebody else, so that nobody gets the rest of another verb's transaction. Giving a
+//! connection back says nothing to the database, so it can't hang; it is tried before it is lent again.
+
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult, Timeouts};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+use storage::{Result, StorageError};
+
+use crate::row::{Columns, Stored};
+
+/// How many connections a process has at most.
+const MOST: usize = 10;
+
+/// How long a connection that was idle may take to show that it is alive.
+const TRIAL: Duration = Duration::from_millis(500);
+
+/// The oldest version of PostgreSQL that will do.
+const OLDEST: i32 = 15;
+
+/// How long a verb takes at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Of that, how long it waits for one of the connections to be free.
+    pub(crate) turn: Duration,
+    /// All in all.
+    pub(crate) whole: Duration,
+}
+
+/// Makes a new connection what every verb relies on, and answers what server it is. The server's own limits are shorter
+/// than a verb's patience with it, so that what is abandoned ends there too: `idle_in_transaction_session_timeout`
+/// frees what a stopped node holds before others give up waiting for it. A `synchronous_commit` that is stricter than
+/// `on` stays. All by one statement, not by start-up parameters, which PgBouncer would refuse.
+const PREPARE: &str = "SELECT current_setting('server_version_num')::INTEGER / 10000 AS version, \
+     current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby, \
+     set_config('idle_in_transaction_session_timeout', '3s', false), set_config('lock_timeout', '4s', false), \
+     set_config('statement_timeout', '5s', false), set_config('tcp_user_timeout', '5s', false), \
+     set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' \
+     ELSE current_setting('synchronous_commit') END, false)";
+
+/// Opens a connection, and refuses a server that is too old, does not store UTF-8, or only follows another one: that
+/// would tell what was true a while ago.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    let mut connection = PgConnection::connect_with(options).await.stored()?;
+    let server = sqlx::query(PREPARE).fetch_one(&mut connection).await.stored()?;
+    let version: i32 = server.value("version")?;
+    let encoding: &str = server.value("encoding")?;
+    let refuse = |why: String| Err(StorageError::Unavailable(why.into()));
+    if version < OLDEST {
+        return refuse(format!("the server is PostgreSQL {version}; {OLDEST} or later is needed"));
+    }
+    if encoding != "UTF8" {
+        return refuse(format!("the encoding of the database is {encoding}; UTF8 is needed"));
+    }
+    if server.value("standby")? {
+        return refuse("the server is a standby; the primary is needed".to_owned());
+    }
+    Ok(connection)
+}
+
+/// The URL of a database, as sqlx takes it.
+pub(crate) fn options(url: &str) -> Result<PgConnectOptions> {
+    let options: PgConnectOptions = url.parse().stored()?;
+    // Floating-point numbers are not used here, and PgBouncer may refuse a parameter on them.
+    let options = options.extra_float_digits(None);
+    Ok(match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("feedback"),
+    })
+}
+
+/// Opens connections for the pool, and tries them.
+#[derive(Debug)]
+struct Opener(PgConnectOptions);
+
+impl Manager for Opener {
+    type Type = PgConnection;
+    type Error = StorageError;
+
+    async fn create(&self) -> Result<PgConnection> {
+        connect(&self.0).await
+    }
+
+    async fn recycle(&self, idle: &mut PgConnection, _: &Metrics) -> RecycleResult<StorageError> {
+        Ok(idle.ping().await.stored()?)
+    }
+}
+
+/// A connection that a verb has: closed when dropped, unless it was given back.
+struct Lent(Option<Object<Opener>>);
+
+impl Lent {
+    fn give_back(mut self) {
+        // An object that is dropped returns to its pool.
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(object) = self.0.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+/// The connections of a store.
+#[derive(Debug)]
+pub(crate) struct Links(Pool<Opener>);
+
+impl Links {
+    pub(crate) fn new(options: PgConnectOptions) -> Result<Self> {
+        let timeouts = Timeouts { recycle: Some(TRIAL), ..Timeouts::new() };
+        let pool = Pool::builder(Opener(options)).max_size(MOST).timeouts(timeouts);
+        let pool = pool.runtime(Runtime::Tokio1).build();
+        pool.map(Self).map_err(|error| StorageError::Unavailable(error.into()))
+    }
+
+    /// Lends the verb a connection.
+    pub(crate) async fn lend<T>(
+        &self,
+        patience: Patience,
+        verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
+    ) -> Result<T> {
+        let done = async {
+            let mut lent = self.take(patience.turn).await?;
+            let Some(connection) = lent.0.as_deref_mut() else { return Err(closed()) };
+            let outcome = verb(connection).await;
+            if !matches!(outcome, Err(StorageError::Unavailable(_) | StorageError::Corrupt(_))) {
+                lent.give_back();
+            }
+            outcome
+        };
+        match tokio::time::timeout(patience.whole, done).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                // The server's own limits are shorter: it is out of reach, and so for the idle connections.
+                self.0.retain(|_, _| false);
+                let late = format!("the database did not answer within {:?}", patience.whole);
+                Err(StorageError::Unavailable(late.into()))
+            }
+        }
+    }
+
+    async fn take(&self, turn: Duration) -> Result<Lent> {
+        let timeouts = Timeouts { wait: Some(turn), ..self.0.timeouts() };
+        match self.0.timeout_get(&timeouts).await {
+            Ok(object) => Ok(Lent(Some(object))),
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(PoolError::Closed) => Err(closed()),
+            Err(other) => Err(StorageError::Unavailable(other.into())),
+        }
+    }
+
+    /// Closes the idle connections now, the others when their verbs have ended.
+    pub(crate) fn close(&self) {
+        self.0.close();
+    }
+}
+
+fn closed() -> StorageError {
+    StorageError::Unavailable("the store is closed".into())
+}

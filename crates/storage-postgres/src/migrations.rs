@@ -1,0 +1,45 @@
+//! The schema, step by step. Append-only: a step that was released is never edited, and leaves the schema usable by the
+//! version before, which may be running beside.
+
+use std::borrow::Cow;
+
+use sqlx::PgConnection;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+use storage::{Result, StorageError};
+
+use crate::row::Stored;
+
+const STEPS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../migrations/0001_first.sql"))];
+
+/// Waits for other nodes that run the steps. Held until the connection closes. The number is `Fbk2`.
+const LOCK: [&str; 2] = [
+    "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '60s', false)",
+    "SELECT pg_advisory_lock(1180855090)",
+];
+
+/// A step may run for long, but waits only briefly for a table, since everybody who wants it then waits behind.
+const HURRY: &str = "SELECT set_config('lock_timeout', '3s', false)";
+
+/// Runs the steps that the store has not seen, one node at a time and each in a transaction; refuses a store that has
+/// seen more. The connection must be closed afterwards.
+pub(crate) async fn run(connection: &mut PgConnection) -> Result<()> {
+    for statement in LOCK.into_iter().chain([HURRY]) {
+        sqlx::query(statement).execute(&mut *connection).await.stored()?;
+    }
+    let steps = STEPS.map(|(version, name, sql)| {
+        let sql = AssertSqlSafe(sql).into_sql_str();
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql, false)
+    });
+    let mut steps = Migrator::with_migrations(steps.to_vec());
+    steps.set_locking(false);
+    steps.run_direct(None, connection, false).await.map_err(|error| match error {
+        MigrateError::VersionMissing(found) | MigrateError::VersionNotPresent(found) => {
+            StorageError::TooNew { found, known: STEPS.last().map_or(0, |step| step.0) }
+        }
+        MigrateError::VersionMismatch(version) => {
+            StorageError::Corrupt(format!("step {version} of the schema is not the one that was released"))
+        }
+        other => StorageError::Unavailable(other.into()),
+    })
+}

@@ -1,0 +1,74 @@
+//! How PostgreSQL would run a statement, for the tests that hold statements to their indexes.
+
+use std::sync::Arc;
+
+use domain::{NewResponse, PersonHash};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+use storage::conformance::Fixture;
+
+use crate::PostgresStorage;
+use crate::database::Database;
+
+/// Puts something into each table: of one without a row the planner knows that it is empty.
+async fn fill(f: &Fixture) {
+    let environment = f.environment(&f.account().await).await;
+    f.keypair(environment.id).await;
+    let response = NewResponse {
+        id: f.id(),
+        external_id: Some("one".to_owned()),
+        query: Some(f.query(&environment).await.id),
+        score: 5,
+        text: None,
+        respondent: Some(PersonHash([1; 16])),
+        machine: Some(PersonHash([2; 16])),
+        at: f.now(),
+    };
+    f.store.add_responses(environment.id, &[response]).await.unwrap();
+}
+
+/// A store whose tables the planner takes to be large.
+pub(crate) struct Planner {
+    connection: PgConnection,
+    _database: Database,
+}
+
+impl Planner {
+    pub(crate) async fn new() -> Self {
+        let database = Database::new().await;
+        let store = PostgresStorage::open(&database.url()).await.unwrap();
+        fill(&Fixture::copied_by_others(Arc::new(store))).await;
+        let mut connection = database.connect().await;
+        let settings = "UPDATE pg_class SET reltuples = 10000000, relpages = 1 \
+             WHERE relnamespace = 'public'::REGNAMESPACE; \
+             SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan";
+        sqlx::raw_sql(settings).execute(&mut connection).await.unwrap();
+        Self { connection, _database: database }
+    }
+
+    /// What the statement would read and sort, for any values: of each index its name and what is searched in it, else
+    /// the step.
+    pub(crate) async fn plan(&mut self, statement: &str) -> Vec<String> {
+        let values = match (1..20).filter(|n| statement.contains(&format!("${n}"))).count() {
+            0 => String::new(),
+            parameters => format!("({})", vec!["NULL"; parameters].join(", ")),
+        };
+        let prepare = format!("DEALLOCATE ALL; PREPARE statement AS {statement}");
+        sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut self.connection).await.unwrap();
+        let explain = AssertSqlSafe(format!("EXPLAIN (COSTS off) EXECUTE statement {values}"));
+        let lines = sqlx::raw_sql(explain).fetch_all(&mut self.connection).await.unwrap();
+        let mut steps: Vec<String> = Vec::new();
+        for line in &lines {
+            let line = line.get::<&str, _>(0).trim_start_matches([' ', '-', '>']);
+            if let Some((_, index)) = line.split_once(" using ") {
+                steps.extend(index.split_once(" on ").map(|(index, _)| index.to_owned()));
+            } else if let (Some(condition), Some(index)) =
+                (line.strip_prefix("Index Cond: "), steps.last_mut())
+            {
+                *index = format!("{index} {condition}");
+            } else if line.starts_with("Seq Scan") || line == "Sort" {
+                steps.push(line.to_owned());
+            }
+        }
+        steps
+    }
+}
