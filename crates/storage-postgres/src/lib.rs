@@ -36,7 +36,8 @@ mod users;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
-use storage::{Result, StorageError};
+use storage::Result;
+use tokio::time::timeout;
 
 use crate::links::{Links, Patience};
 use crate::row::Stored;
@@ -72,10 +73,10 @@ impl PostgresStorage {
     /// this version. `Unavailable`, with the reason, if it can't be reached or is none for us; `TooNew`, `Corrupt`.
     pub async fn open(url: &str) -> Result<Self> {
         let options = links::options(url)?;
-        let connecting = tokio::time::timeout(CONNECT, links::connect(&options));
-        let late = format!("the database did not answer within {CONNECT:?}");
-        let mut connection = connecting.await.map_err(|_| StorageError::Unavailable(late.into()))??;
-        migrations::run(&mut connection).await?;
+        let connecting = timeout(CONNECT, links::connect(&options));
+        let mut connection = connecting.await.map_err(|_| links::late(CONNECT))??;
+        let migrating = timeout(UPKEEP.whole, migrations::run(&mut connection));
+        migrating.await.map_err(|_| links::late(UPKEEP.whole))??;
         connection.close().await.stored()?;
         Ok(Self { links: Links::new(options)? })
     }

@@ -4,13 +4,15 @@
 //! without a word, never given to somebody else, so that nobody gets the rest of another verb's transaction. Giving a
 //! connection back says nothing to the database, so it can't hang; it is tried before it is lent again.
 
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult, Timeouts};
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult, Timeouts};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use storage::{Result, StorageError};
+use tokio::time::timeout;
 
 use crate::row::{Columns, Stored};
 
@@ -76,18 +78,42 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions> {
 
 /// Opens connections for the pool, and tries them.
 #[derive(Debug)]
-struct Opener(PgConnectOptions);
+struct Opener {
+    options: PgConnectOptions,
+    /// When the server was last found to be silent. What is idle since before that would only be silent too.
+    silent: Mutex<Option<Instant>>,
+}
+
+impl Opener {
+    fn silent(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_silence(&self) {
+        *self.silent() = Some(Instant::now());
+    }
+}
 
 impl Manager for Opener {
     type Type = PgConnection;
     type Error = StorageError;
 
     async fn create(&self) -> Result<PgConnection> {
-        connect(&self.0).await
+        connect(&self.options).await
     }
 
-    async fn recycle(&self, idle: &mut PgConnection, _: &Metrics) -> RecycleResult<StorageError> {
-        Ok(idle.ping().await.stored()?)
+    async fn recycle(&self, idle: &mut PgConnection, metrics: &Metrics) -> RecycleResult<StorageError> {
+        let idle_since = metrics.recycled.unwrap_or(metrics.created);
+        if self.silent().is_some_and(|silent| idle_since < silent) {
+            return Err(RecycleError::message("the server was silent meanwhile"));
+        }
+        match timeout(TRIAL, idle.ping()).await {
+            Ok(answered) => Ok(answered.stored()?),
+            Err(_) => {
+                self.note_silence();
+                Err(RecycleError::message("the server is silent"))
+            }
+        }
     }
 }
 
@@ -115,9 +141,8 @@ pub(crate) struct Links(Pool<Opener>);
 
 impl Links {
     pub(crate) fn new(options: PgConnectOptions) -> Result<Self> {
-        let timeouts = Timeouts { recycle: Some(TRIAL), ..Timeouts::new() };
-        let pool = Pool::builder(Opener(options)).max_size(MOST).timeouts(timeouts);
-        let pool = pool.runtime(Runtime::Tokio1).build();
+        let opener = Opener { options, silent: Mutex::new(None) };
+        let pool = Pool::builder(opener).max_size(MOST).runtime(Runtime::Tokio1).build();
         pool.map(Self).map_err(|error| StorageError::Unavailable(error.into()))
     }
 
@@ -136,19 +161,18 @@ impl Links {
             }
             outcome
         };
-        match tokio::time::timeout(patience.whole, done).await {
+        match timeout(patience.whole, done).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                // The server's own limits are shorter: it is out of reach, and so for the idle connections.
-                self.0.retain(|_, _| false);
-                let late = format!("the database did not answer within {:?}", patience.whole);
-                Err(StorageError::Unavailable(late.into()))
+                // The server's own limits are shorter, so it is out of reach.
+                self.0.manager().note_silence();
+                Err(late(patience.whole))
             }
         }
     }
 
     async fn take(&self, turn: Duration) -> Result<Lent> {
-        let timeouts = Timeouts { wait: Some(turn), ..self.0.timeouts() };
+        let timeouts = Timeouts { wait: Some(turn), ..Timeouts::new() };
         match self.0.timeout_get(&timeouts).await {
             Ok(object) => Ok(Lent(Some(object))),
             Err(PoolError::Backend(error)) => Err(error),
@@ -161,6 +185,11 @@ impl Links {
     pub(crate) fn close(&self) {
         self.0.close();
     }
+}
+
+/// The complaint that the database took longer than that.
+pub(crate) fn late(limit: Duration) -> StorageError {
+    StorageError::Unavailable(format!("the database did not answer within {limit:?}").into())
 }
 
 fn closed() -> StorageError {

@@ -10,8 +10,18 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    #[allow(clippy::panic, clippy::unwrap_used, reason = "without a database there is nothing to test")]
     pub(crate) async fn new() -> Self {
+        Self::create("").await
+    }
+
+    /// One that stores text in that encoding.
+    #[allow(dead_code, reason = "not every test does")]
+    pub(crate) async fn encoded(encoding: &str) -> Self {
+        Self::create(&format!("ENCODING {encoding} LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0")).await
+    }
+
+    #[allow(clippy::panic, clippy::unwrap_used, reason = "without a database there is nothing to test")]
+    async fn create(how: &str) -> Self {
         let Ok(url) = std::env::var("TEST_DATABASE_URL") else {
             panic!(
                 "these tests need PostgreSQL: set TEST_DATABASE_URL to what `e2e/postgres-cluster start` prints, or to \
@@ -25,7 +35,7 @@ impl Database {
                 .fetch_one(&mut administrator)
                 .await
                 .unwrap();
-        let create = format!("CREATE DATABASE {name}");
+        let create = format!("CREATE DATABASE {name} {how}");
         sqlx::query(AssertSqlSafe(create)).execute(&mut administrator).await.unwrap();
         administrator.close().await.unwrap();
         Self { name, cluster }
