@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use domain::{Actor, Clock, Entropy, PersonHash, Stamp, Timestamp, new_id};
 use storage::{Storage, StorageError};
+use storage_postgres::PostgresStorage;
+use storage_sqlite::SqliteStorage;
 
 use crate::config::Config;
 use crate::crypto::{PersonKey, Sealer};
@@ -65,7 +67,7 @@ pub(crate) enum StartError {
     #[error("the data folder {0} can't be made: {1}")]
     Folder(PathBuf, #[source] std::io::Error),
     #[error("the store in {0} can't be opened: {1}")]
-    Store(PathBuf, #[source] StorageError),
+    Store(String, #[source] StorageError),
     #[error("there is no store in {0}; the first start of the server makes one")]
     NoStore(PathBuf),
     #[error(transparent)]
@@ -94,22 +96,30 @@ const PASSWORDS_AT_ONCE: usize = 4;
 const SEEN_TOKENS: usize = 20_000;
 
 impl App {
-    /// Opens the embedded store in the data folder.
+    /// Opens the store: the database that is configured, or the embedded one in the data folder.
     pub(crate) async fn open(config: Config, missing: Missing) -> Result<Self, StartError> {
-        let path = config.data.join(STORE_FILE);
-        if missing == Missing::Refuse && !path.exists() {
+        let embedded = config.data.join(STORE_FILE);
+        if config.database_url.is_none() && missing == Missing::Refuse && !embedded.exists() {
             return Err(StartError::NoStore(config.data));
         }
-        // What is in there is for the server alone: hashes of passwords, and what people wrote.
+        // What is in there is for the server alone: the master key, hashes of passwords, and what people wrote.
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&config.data)
             .map_err(|error| StartError::Folder(config.data.clone(), error))?;
-        let store = storage_sqlite::SqliteStorage::open(&path)
-            .await
-            .map_err(|error| StartError::Store(config.data.clone(), error))?;
-        Self::start(config, Arc::new(store), Arc::new(SystemClock), Arc::new(SystemEntropy)).await
+        let store: Arc<dyn Storage> = match &config.database_url {
+            Some(url) => {
+                let opened = PostgresStorage::open(url.reveal()).await;
+                Arc::new(opened.map_err(|error| StartError::Store(url.to_string(), error))?)
+            }
+            None => {
+                let opened = SqliteStorage::open(&embedded).await;
+                let place = || config.data.display().to_string();
+                Arc::new(opened.map_err(|error| StartError::Store(place(), error))?)
+            }
+        };
+        Self::start(config, store, Arc::new(SystemClock), Arc::new(SystemEntropy)).await
     }
 
     /// Opens what is sealed in the store; makes on first start what is not there yet.

@@ -21,6 +21,8 @@ mod serve;
 mod signing;
 mod surroundings;
 mod system;
+#[cfg(test)]
+mod test_data;
 mod web;
 mod whole_body;
 

@@ -11,9 +11,6 @@
 mod accounts;
 mod audit;
 mod author;
-#[cfg(test)]
-#[path = "../tests/database/mod.rs"]
-mod database;
 mod environments;
 mod invitations;
 mod keypairs;
@@ -30,6 +27,13 @@ mod roles;
 mod row;
 mod server_keys;
 mod sessions;
+#[cfg(any(test, feature = "test-database"))]
+#[allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: without a database there is nothing to test, and they fail by panicking"
+)]
+pub mod test_database;
 mod upkeep;
 mod users;
 

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use storage::conformance::Fixture;
 
 use crate::PostgresStorage;
-use crate::database::Database;
+use crate::test_database::Database;
 
 /// Puts something into each table: of one without a row the planner knows that it is empty.
 async fn fill(f: &Fixture) {

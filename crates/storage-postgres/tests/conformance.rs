@@ -1,14 +1,10 @@
 //! PostgreSQL keeps every promise of the suite.
 
-#[allow(dead_code, reason = "the other tests use more of it")]
-mod database;
-
 use std::sync::Arc;
 
 use storage::conformance::Fixture;
 use storage_postgres::PostgresStorage;
-
-use crate::database::Database;
+use storage_postgres::test_database::Database;
 
 #[allow(clippy::unwrap_used, reason = "without a store there is nothing to test")]
 async fn fixture() -> (Fixture, Database) {

@@ -1,8 +1,6 @@
 //! What becomes of verbs when the database, or the way to it, fails: each ends in time, and the store works again as soon
 //! as the database does.
 
-mod database;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,12 +10,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use storage::conformance::Fixture;
 use storage::{KeyUse, Result, StorageError};
 use storage_postgres::PostgresStorage;
+use storage_postgres::test_database::Database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-
-use crate::database::Database;
 
 /// Reads end within 2 seconds and writes within 6; the rest is for a machine that is busy.
 const READ: Duration = Duration::from_secs(4);

@@ -1,7 +1,5 @@
 //! Several nodes on one database: nothing relies on being the only process.
 
-mod database;
-
 use std::sync::Arc;
 
 use domain::{
@@ -12,8 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use storage::conformance::Fixture;
 use storage::{Accepted, KeyUse, Result, Session, Slice, StorageError};
 use storage_postgres::PostgresStorage;
-
-use crate::database::Database;
+use storage_postgres::test_database::Database;
 
 async fn open(database: &Database) -> Result<PostgresStorage> {
     PostgresStorage::open(&database.url()).await

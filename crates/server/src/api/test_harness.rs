@@ -19,13 +19,13 @@ use domain::{
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
-use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::app::{App, Author};
 use crate::config::Config;
 use crate::router::router;
 use crate::system::SystemEntropy;
+use crate::test_data::TestData;
 
 /// The public URL of the server under test.
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
@@ -38,7 +38,7 @@ pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
     router: Router,
     clock: Arc<SetClock>,
-    _folder: TempDir,
+    _data: TestData,
 }
 
 struct SetClock(AtomicI64);
@@ -66,21 +66,18 @@ pub(crate) struct Answer {
 impl TestApp {
     /// A server with nothing in its store.
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let (data, store) = TestData::open().await;
         let config = Config {
             public_url: Some(ISSUER.to_owned()),
-            data: folder.path().to_owned(),
+            data: data.folder().to_owned(),
             ..Config::default()
         };
-        let store = storage_sqlite::SqliteStorage::open(&folder.path().join(storage_sqlite::FILE_NAME))
-            .await
-            .unwrap();
         let begin: Timestamp = BEGIN.parse().unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(begin.as_millisecond())));
-        let app = App::start(config, Arc::new(store), clock.clone(), Arc::new(SystemEntropy)).await.unwrap();
+        let app = App::start(config, store, clock.clone(), Arc::new(SystemEntropy)).await.unwrap();
         app.live.catch_up().await.unwrap();
         let app = Arc::new(app);
-        Self { router: router(app.clone()), app, clock, _folder: folder }
+        Self { router: router(app.clone()), app, clock, _data: data }
     }
 
     /// Lets time pass.

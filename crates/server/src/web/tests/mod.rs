@@ -25,8 +25,9 @@ use tower::ServiceExt;
 use super::failure::encoded;
 use super::session;
 use crate::app::{App, Author, Missing};
-use crate::config::{Config, Flags};
+use crate::config::Config;
 use crate::passwords::Password;
+use crate::test_data::TestData;
 
 const PASSWORD: &str = "quiet harbour lantern";
 
@@ -37,7 +38,7 @@ struct House {
     account: Account,
     shop: Environment,
     kiosk: Environment,
-    _data: tempfile::TempDir,
+    _data: TestData,
 }
 
 /// An answer, read whole.
@@ -67,10 +68,11 @@ impl Answer {
 
 impl House {
     /// A server without anybody.
-    async fn empty() -> (Arc<App>, Router, tempfile::TempDir) {
-        let data = tempfile::tempdir().unwrap();
-        let flags = Flags { data: Some(data.path().to_owned()), ..Flags::default() };
-        let config = Config::load(&flags).unwrap().bound("127.0.0.1:8080".parse().unwrap());
+    async fn empty() -> (Arc<App>, Router, TestData) {
+        let data = TestData::new().await;
+        let config =
+            Config { data: data.folder().to_owned(), database_url: data.database_url(), ..Config::default() };
+        let config = config.bound("127.0.0.1:8080".parse().unwrap());
         let app = Arc::new(App::open(config, Missing::Create).await.unwrap());
         (app.clone(), crate::router::router(app), data)
     }

@@ -3,24 +3,24 @@
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-/// An empty database, dropped when this is.
-pub(crate) struct Database {
+/// A database, dropped when this is.
+#[derive(Debug)]
+pub struct Database {
     name: String,
     cluster: PgConnectOptions,
 }
 
 impl Database {
-    pub(crate) async fn new() -> Self {
+    /// An empty one.
+    pub async fn new() -> Self {
         Self::create("").await
     }
 
     /// One that stores text in that encoding.
-    #[allow(dead_code, reason = "not every test does")]
-    pub(crate) async fn encoded(encoding: &str) -> Self {
+    pub async fn encoded(encoding: &str) -> Self {
         Self::create(&format!("ENCODING {encoding} LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0")).await
     }
 
-    #[allow(clippy::panic, clippy::unwrap_used, reason = "without a database there is nothing to test")]
     async fn create(how: &str) -> Self {
         let Ok(url) = std::env::var("TEST_DATABASE_URL") else {
             panic!(
@@ -41,18 +41,18 @@ impl Database {
         Self { name, cluster }
     }
 
-    pub(crate) fn options(&self) -> PgConnectOptions {
+    /// What a connection is opened with.
+    pub fn options(&self) -> PgConnectOptions {
         self.cluster.clone().database(&self.name)
     }
 
     /// What a store is opened with.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.options().to_url_lossy().into()
     }
 
     /// A connection beside the store's.
-    #[allow(clippy::unwrap_used, reason = "without a database there is nothing to test")]
-    pub(crate) async fn connect(&self) -> PgConnection {
+    pub async fn connect(&self) -> PgConnection {
         PgConnection::connect_with(&self.options()).await.unwrap()
     }
 }
