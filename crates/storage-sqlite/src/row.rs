@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use domain::{Timestamp, from_millis};
+use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 use storage::{Result, StorageError};
@@ -76,6 +77,11 @@ impl Columns for SqliteRow {
 /// what sorts after every identifier. A bound that may be NULL would be none to an index.
 pub(crate) fn upper_bound(after: Option<impl ToString>) -> String {
     after.map_or_else(|| "~".to_owned(), |id| id.to_string())
+}
+
+/// Many rows as the one argument of a statement, which takes them apart with `json_each`.
+pub(crate) fn json(rows: &impl Serialize) -> Result<String> {
+    serde_json::to_string(rows).map_err(|error| StorageError::Unavailable(error.into()))
 }
 
 /// The complaint that a column holds what it can't.

@@ -10,7 +10,7 @@ use storage::{Result, StorageError, Upkeep};
 
 use crate::audit::{Change, append};
 use crate::row::Stored;
-use crate::{SqliteStorage, begin, files};
+use crate::{SqliteStorage, begin, files, recount};
 
 /// Makes an empty file, which SQLite fills as it is; `Exists`.
 async fn make_private(file: &Path) -> Result<()> {
@@ -94,6 +94,10 @@ impl Upkeep for SqliteStorage {
         let orphans = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut *reader).await.stored()?;
         if !orphans.is_empty() {
             faults.push(format!("{} rows refer to rows that do not exist", orphans.len()));
+        }
+        // What is broken can't be counted.
+        if faults.is_empty() {
+            faults = recount::faults(&mut reader).await?;
         }
         Ok(faults)
     }

@@ -64,3 +64,89 @@ fn decoded(chunk: i64, stored: &[u8]) -> Option<RoaringBitmap> {
 pub fn chunk_of(ordinal: u32) -> i64 {
     i64::from(ordinal >> CHUNK_BITS)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chunks_of(day: &BTreeSet<u32>) -> BTreeMap<i64, People> {
+        let mut chunks: BTreeMap<i64, People> = BTreeMap::new();
+        for ordinal in day {
+            chunks.entry(chunk_of(*ordinal)).or_default().insert(*ordinal);
+        }
+        chunks
+    }
+
+    /// Few people of many, nearly all of a chunk, and whatever lies around the border of two.
+    fn day() -> impl Strategy<Value = BTreeSet<u32>> {
+        let some = btree_set(0..300_000_u32, 0..50);
+        let most = (0..200_000_u32, 4_000..70_000_u32).prop_map(|(from, many)| (from..from + many).collect());
+        let border = btree_set(65_500..65_580_u32, 1..40);
+        prop_oneof![some, most, border, btree_set(any::<u32>(), 1..5)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn stored_days_together_are_the_union(days in vec(day(), 0..6)) {
+            let (mut people, mut expected) = (People::default(), BTreeSet::<u32>::new());
+            for day in &days {
+                for (chunk, part) in chunks_of(day) {
+                    let stored = part.to_stored();
+                    prop_assert!(stored.len() <= LONGEST_CHUNK);
+                    let mut read = People::default();
+                    read.add_stored(chunk, &stored).unwrap();
+                    prop_assert_eq!(&read, &part);
+                    people.add_stored(chunk, &stored).unwrap();
+                }
+                expected.extend(day);
+            }
+            prop_assert_eq!(people.count(), expected.len() as u64);
+        }
+
+        #[test]
+        fn what_was_not_written_so_is_corrupt(
+            day in btree_set(0..65_536_u32, 1..5_000),
+            tampered in (any::<prop::sample::Index>(), any::<u8>()),
+            longer in vec(any::<u8>(), 1..9),
+        ) {
+            let mut set = People::default();
+            day.iter().for_each(|ordinal| set.insert(*ordinal));
+            let stored = set.to_stored();
+            let read = |chunk, stored: &[u8]| People::default().add_stored(chunk, stored);
+            prop_assert!(matches!(read(1, &stored), Err(StorageError::Corrupt(_))), "of another chunk");
+            prop_assert!(matches!(read(0, &stored[..stored.len() - 1]), Err(StorageError::Corrupt(_))));
+            prop_assert!(matches!(read(0, &[&stored[..], &longer].concat()), Err(StorageError::Corrupt(_))));
+            let mut other = stored.clone();
+            let (place, value) = tampered;
+            let place = place.index(other.len());
+            other[place] = value;
+            // It may be another set, but never more than a chunk holds.
+            let mut read = People::default();
+            if read.add_stored(0, &other).is_ok() {
+                prop_assert!(read.0.max() < Some(1 << CHUNK_BITS));
+            }
+        }
+
+        #[test]
+        fn anything_at_all_is_read_without_panicking(bytes in vec(any::<u8>(), 0..10_000), runs in any::<bool>()) {
+            let cookie = if runs { [0x3b, 0x30, 0, 0] } else { [0x3a, 0x30, 0, 0] };
+            let _ = People::default().add_stored(0, &bytes);
+            let _ = People::default().add_stored(0, &[&cookie[..], &bytes].concat());
+        }
+    }
+
+    #[test]
+    fn nobody_and_too_much_are_corrupt() {
+        let mut people = People::default();
+        for stored in [People::default().to_stored(), Vec::new(), vec![0; LONGEST_CHUNK + 1]] {
+            assert!(matches!(people.add_stored(0, &stored), Err(StorageError::Corrupt(_))));
+        }
+    }
+}

@@ -22,7 +22,7 @@ pub trait Upkeep: Send + Sync {
     /// no token from before is worth anything, and sessions, invitations and set-up links end.
     async fn outlive_copies(&self, stamp: &Stamp) -> Result<()>;
 
-    /// Verifies the store itself; every fault found, in words.
+    /// Verifies the store itself, and that what reports read agrees with the responses; every fault found, in words.
     async fn check(&self) -> Result<Vec<String>>;
 
     /// Lets go of the store, without holding up whoever else has it open; every later verb is `Unavailable`.

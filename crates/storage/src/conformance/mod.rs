@@ -76,6 +76,9 @@ promises! {
         repeated_responses_count_once,
         the_same_batch_at_the_same_time_counts_once,
         people_are_counted_once_across_days_and_series,
+        more_people_than_are_stored_together_are_counted_once,
+        a_late_response_adds_to_its_own_day,
+        people_of_batches_at_the_same_time_are_counted_once,
         statistics_cover_all_time,
     }
     server {

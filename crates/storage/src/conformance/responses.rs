@@ -1,5 +1,6 @@
 use domain::{
-    Action, Date, NewResponse, Period, PersonHash, Query, QueryId, Scores, Series, Timestamp, from_millis,
+    Action, Date, Environment, NewResponse, Period, PersonHash, Query, QueryId, Scores, Series, Timestamp,
+    from_millis,
 };
 
 use super::Fixture;
@@ -176,4 +177,93 @@ pub async fn statistics_cover_all_time(f: Fixture) {
     assert_eq!((all.first_response_at, all.last_response_at), (Some(noon(-400)), Some(noon(3))));
     let none = f.store.query_statistics(here.id, unanswered).await.unwrap();
     assert_eq!((none.scores.responses(), none.first_response_at), (0, None));
+}
+
+/// One of many people, on a machine that ten of them share.
+fn one_of_many(f: &Fixture, query: Option<QueryId>, who: u32, day: i64) -> NewResponse {
+    let hash = |n: u32| {
+        let mut hash = [0; 16];
+        hash[..4].copy_from_slice(&n.wrapping_mul(0x9E37_79B1).to_be_bytes());
+        PersonHash(hash)
+    };
+    NewResponse {
+        external_id: None,
+        respondent: Some(hash(who)),
+        machine: Some(hash(who / 10)),
+        ..response(f, "", query, 3, 0, day)
+    }
+}
+
+/// How many respondents and machines there are in a period.
+async fn people(f: &Fixture, environment: &Environment, series: Series, period: Period) -> (u64, u64) {
+    let point = f.store.combined_point(environment.id, series, period).await.unwrap();
+    (point.respondents, point.machines)
+}
+
+pub async fn more_people_than_are_stored_together_are_counted_once(f: Fixture) {
+    let account = f.account().await;
+    let here = f.environment(&account).await;
+    let query = f.query(&here).await.id;
+    let many: Vec<_> = (0..65_000).map(|who| one_of_many(&f, None, who, 0)).collect();
+    f.store.add_responses(here.id, &many).await.unwrap();
+    let later: Vec<_> = (64_900..66_000).map(|who| one_of_many(&f, Some(query), who, 1)).collect();
+    f.store.add_responses(here.id, &later).await.unwrap();
+    let again: Vec<_> = (65_990..66_010).map(|who| one_of_many(&f, None, who, 0)).collect();
+    f.store.add_responses(here.id, &again).await.unwrap();
+
+    assert_eq!(people(&f, &here, Series::Overview, days(0, 1)).await, (66_010, 6_601));
+    assert_eq!(people(&f, &here, Series::Overview, days(1, 1)).await, (1_100, 110));
+    assert_eq!(people(&f, &here, Series::Spontaneous, days(0, 1)).await, (65_020, 6_502));
+    let all = f.store.query_statistics(here.id, query).await.unwrap();
+    assert_eq!((all.respondents, all.machines), (1_100, 110));
+    let daily = f.store.daily_points(here.id, Series::Overview, days(0, 1)).await.unwrap();
+    let counts: Vec<_> = daily.iter().map(|p| (p.scores.responses(), p.respondents, p.machines)).collect();
+    assert_eq!(counts, [(65_020, 65_020, 6_502), (1_100, 1_100, 110)]);
+}
+
+pub async fn a_late_response_adds_to_its_own_day(f: Fixture) {
+    let account = f.account().await;
+    let (here, there) = (f.environment(&account).await, f.environment(&account).await);
+    for (day, who) in [(5, 1), (2, 1), (5, 2), (2, 3), (5, 1)] {
+        f.store.add_responses(here.id, &[one_of_many(&f, None, who * 10, day)]).await.unwrap();
+    }
+    f.store.add_responses(there.id, &[one_of_many(&f, None, 10, 3)]).await.unwrap();
+    let daily = f.store.daily_points(here.id, Series::Spontaneous, days(0, 9)).await.unwrap();
+    let counts: Vec<_> = daily
+        .iter()
+        .map(|p| (p.period.from().day(), p.scores.responses(), p.respondents, p.machines))
+        .collect();
+    assert_eq!(counts, [(3, 2, 2, 2), (6, 3, 2, 2)]);
+    assert_eq!(people(&f, &here, Series::Spontaneous, days(0, 9)).await, (3, 3));
+    assert_eq!(people(&f, &here, Series::Spontaneous, days(3, 9)).await, (2, 2));
+    assert_eq!(people(&f, &there, Series::Overview, days(0, 9)).await, (1, 1));
+}
+
+pub async fn people_of_batches_at_the_same_time_are_counted_once(f: Fixture) {
+    let account = f.account().await;
+    let here = f.environment(&account).await;
+    let query = f.query(&here).await.id;
+    // Each batch shares half of its people with the next, brings each twice, and one response that all of them bring.
+    let tasks: Vec<_> = (0..8u32)
+        .map(|n| {
+            let f = f.clone();
+            let mut batch: Vec<_> = (n * 100..n * 100 + 200)
+                .flat_map(|who| [(None, 0), (Some(query), 1)].map(|(query, day)| (query, who, day)))
+                .map(|(query, who, day)| one_of_many(&f, query, who, day))
+                .collect();
+            batch.push(NewResponse { external_id: Some("shared".to_owned()), ..one_of_many(&f, None, 0, 2) });
+            tokio::spawn(async move { f.store.add_responses(here.id, &batch).await.unwrap() })
+        })
+        .collect();
+    let mut accepted = 0;
+    for task in tasks {
+        accepted += task.await.unwrap().accepted;
+    }
+    assert_eq!(accepted, 8 * 400 + 1);
+    for series in [Series::Overview, Series::Spontaneous, Series::Query(query)] {
+        assert_eq!(people(&f, &here, series, days(0, 2)).await, (900, 90), "{series:?}");
+    }
+    let daily = f.store.daily_points(here.id, Series::Overview, days(0, 2)).await.unwrap();
+    let counts: Vec<_> = daily.iter().map(|p| (p.scores.responses(), p.respondents)).collect();
+    assert_eq!(counts, [(1_600, 900), (1_600, 900), (1, 1)]);
 }
