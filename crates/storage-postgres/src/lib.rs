@@ -14,6 +14,7 @@ mod author;
 #[cfg(test)]
 #[path = "../tests/database/mod.rs"]
 mod database;
+mod days;
 mod environments;
 mod invitations;
 mod keypairs;
@@ -24,6 +25,7 @@ mod people;
 #[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
 mod plan;
 mod queries;
+mod recount;
 mod reports;
 mod responses;
 mod roles;
