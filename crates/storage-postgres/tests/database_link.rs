@@ -1,5 +1,6 @@
 //! What becomes of verbs when the database, or the way to it, fails: each ends in time, and the store works again as soon
 //! as the database does.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests: they fail by panicking")]
 
 mod database;
 

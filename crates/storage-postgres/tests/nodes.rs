@@ -1,4 +1,5 @@
 //! Several nodes on one database: nothing relies on being the only process.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests: they fail by panicking")]
 
 mod database;
 
