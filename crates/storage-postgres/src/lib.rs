@@ -11,6 +11,7 @@
 mod accounts;
 mod audit;
 mod author;
+mod days;
 mod environments;
 mod invitations;
 mod keypairs;
@@ -21,6 +22,7 @@ mod people;
 #[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
 mod plan;
 mod queries;
+mod recount;
 mod reports;
 mod responses;
 mod roles;

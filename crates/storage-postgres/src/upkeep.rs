@@ -7,7 +7,7 @@ use storage::{Result, StorageError, Upkeep};
 
 use crate::audit::{Change, append};
 use crate::row::Stored;
-use crate::{PostgresStorage, UPKEEP};
+use crate::{PostgresStorage, UPKEEP, recount};
 
 /// As for other verbs, but for statements that read or write all of the store.
 const BEGIN_READING: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = 0";
@@ -167,6 +167,10 @@ impl Upkeep for PostgresStorage {
                 Err(StorageError::Corrupt(fault)) => faults.push(fault),
                 Err(error) => return Err(error),
             }
+        }
+        // What is broken can't be counted.
+        if faults.is_empty() {
+            faults = self.transaction(UPKEEP, BEGIN_READING, async |tx| recount::faults(tx).await).await?;
         }
         Ok(faults)
     }
