@@ -109,7 +109,7 @@ pub(crate) async fn faults(reader: &mut PgConnection) -> Result<Vec<String>> {
 mod tests {
     use super::*;
     use crate::PostgresStorage;
-    use crate::database::Database;
+    use crate::test_database::Database;
     use domain::{NewResponse, PersonHash};
     use sqlx::Connection;
     use std::sync::Arc;
