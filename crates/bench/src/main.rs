@@ -1,7 +1,7 @@
 //! Measures Feedback under load, beside its floor and its peers, and writes docs/performance.md.
 //!
 //! `cargo run --release -p bench -- all` does everything; a part's name in the place of `all` measures that part and
-//! prints it.
+//! prints it. `profile` and the name of a request prints where the server's time goes, by `perf`.
 
 mod backends;
 mod document;
@@ -16,6 +16,7 @@ mod memory;
 mod peers;
 mod plot;
 mod process;
+mod profile;
 mod reports;
 mod responses;
 mod rounds;
@@ -40,8 +41,16 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["floor", address, sizes @ ..] => serve_floor(address, sizes),
         ["all"] => measure(&PARTS, true),
+        ["profile", requests] if profile::REQUESTS.contains(requests) => {
+            run(async |workplace| print(&profile::measure(workplace, requests).await?))
+        }
         [part] if PARTS.contains(part) => measure(&[part], false),
-        _ => Err(format!("what to measure? all, or one of {}", PARTS.join(", ")).into()),
+        _ => Err(format!(
+            "what to measure? all, or one of {}; or profile with one of {}",
+            PARTS.join(", "),
+            profile::REQUESTS.join(", ")
+        )
+        .into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,13 +68,18 @@ fn serve_floor(address: &str, sizes: &[&str]) -> Result<()> {
     runtime.block_on(floor::serve(address.parse()?, sizes))
 }
 
-/// Measures the parts and prints them; writes the document, if wanted, once all of them are done.
-fn measure(names: &[&str], write: bool) -> Result<()> {
-    let machine = machine::description()?;
+/// Builds the program and does something with it, on the core that is not the servers'.
+fn run(task: impl AsyncFnOnce(Workplace) -> Result<()>) -> Result<()> {
     let workplace = Workplace::open()?;
     process::stay_on_driver_core()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, async {
+    LocalSet::new().block_on(&runtime, task(workplace))
+}
+
+/// Measures the parts and prints them; writes the document, if wanted, once all of them are done.
+fn measure(names: &[&str], write: bool) -> Result<()> {
+    let machine = machine::description()?;
+    run(async |workplace| {
         let mut parts = Vec::new();
         for name in names {
             eprintln!("{name}");

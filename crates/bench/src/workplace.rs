@@ -25,12 +25,19 @@ impl Workplace {
         if cfg!(debug_assertions) {
             return Err("measure what is released: cargo run --release -p bench -- …".into());
         }
-        let mut build = Command::new("cargo");
-        build.args(["build", "--release", "--locked", "--bin", "feedback", "--target-dir"]);
-        run(build.arg(target).current_dir(&root))?;
+        build(&root, target, &[])?;
         let folder = target.join("bench");
         fs::create_dir_all(&folder)?;
         Ok(Self { binary: release.join("feedback"), folder, root })
+    }
+
+    /// With the program built so that a profiler can name its functions.
+    pub(crate) fn with_symbols(self) -> Result<Self> {
+        let target = self.kept("../perf");
+        let symbols =
+            [("CARGO_PROFILE_RELEASE_STRIP", "none"), ("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")];
+        build(&self.root, &target, &symbols)?;
+        Ok(Self { binary: target.join("release/feedback"), ..self })
     }
 
     /// A place of that name that is kept from run to run.
@@ -52,6 +59,12 @@ impl Workplace {
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.folder.join("logs").join(name).with_extension("log")
     }
+}
+
+fn build(root: &Path, target: &Path, settings: &[(&str, &str)]) -> Result<()> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--release", "--locked", "--bin", "feedback", "--target-dir"]).arg(target);
+    run(build.envs(settings.iter().copied()).current_dir(root))
 }
 
 /// Runs a command to its end; a failure names it.
