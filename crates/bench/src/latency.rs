@@ -7,7 +7,9 @@ use hdrhistogram::Histogram;
 use crate::Result;
 use crate::document::{Part, Target, table};
 use crate::driver::{Load, Pace};
-use crate::feedback::{Algorithm, Feedback, get_with_token};
+use crate::feedback::{Algorithm, Feedback, get_with_token, token_by_basic};
+use crate::floor;
+use crate::http::sizes;
 use crate::plot::{Line, lines};
 use crate::rounds::{CONNECTIONS, Figure, Round, Subject, digits, quietly, saturated};
 use crate::workplace::Workplace;
@@ -44,6 +46,11 @@ impl AtHalf {
         let of =
             |round: &Round| micros(&round.answers.since_due, 0.99) / micros(&round.answers.since_due, 0.5);
         Figure::of(self.rounds.iter().map(|round| (of(round), round.disturbed)))
+    }
+
+    fn row(&self) -> Vec<String> {
+        let figures = [self.quantile(0.5), self.quantile(0.99), self.tail()];
+        [self.name.clone()].into_iter().chain(figures.map(|figure| figure.to_string())).collect()
     }
 
     /// For the picture.
@@ -111,21 +118,23 @@ pub(crate) async fn measure(workplace: &Workplace) -> Result<Part> {
     let feedback = Feedback::with_keypairs(workplace, Algorithm::Es256, 100).await?;
     let environment = format!("/v1/environments/{}", feedback.environment);
     let seen = get_with_token(environment, feedback.mint(1_000).await?);
+    let floor = floor::start(workplace, sizes(&feedback).await?).await?;
+    let below = token_by_basic(&floor::signing(Algorithm::Es256), feedback.credentials.clone());
+    let below = Subject::repeating("floor + signature, ES256", &floor, below);
     let subjects = [
         Subject::repeating("token, ES256", &feedback.process, feedback.by_basic()),
         Subject::repeating("GET environment, token seen before", &feedback.process, seen),
     ];
     let (mut halves, mut targets, mut drawn) = (Vec::new(), Vec::new(), Vec::new());
     let mut twices = Vec::new();
+    // What the machine itself adds to the last percent.
+    let half = at_half(&below).await?;
+    halves.push(half.row());
+    drawn.push(half.line(false));
     for subject in &subjects {
         eprintln!("  {}", subject.name);
         let half = at_half(subject).await?;
-        halves.push(vec![
-            subject.name.clone(),
-            half.quantile(0.5).to_string(),
-            half.quantile(0.99).to_string(),
-            half.tail().to_string(),
-        ]);
+        halves.push(half.row());
         let what = format!("{}: p99 at half of saturation, in multiples of p50", subject.name);
         targets.push(Target::at_most(&what, 5.0, " ×", half.tail()));
         drawn.push(half.line(true));
