@@ -20,8 +20,8 @@ const OPEN: &str = "SELECT id FROM query WHERE environment_id = $1 AND closed_at
 
 const INSERT: &str = "INSERT INTO response \
      (environment_id, id, external_id, query_id, score, text, respondent, machine, at) \
-     SELECT $1, * FROM UNNEST($2::TEXT[], $3::TEXT[], $4::TEXT[], $5::SMALLINT[], $6::TEXT[], $7::BIGINT[], $8::BIGINT[], \
-     $9::BIGINT[])";
+     SELECT $1, * FROM UNNEST($2::TEXT[], $3::TEXT[], $4::TEXT[], $5::SMALLINT[], $6::TEXT[], \
+     $7::BIGINT[], $8::BIGINT[], $9::BIGINT[])";
 
 /// Those of the wanted texts that the statement finds.
 async fn found(

@@ -1,6 +1,11 @@
 //! What becomes of verbs when the database, or the way to it, fails: each ends in time, and the store works again as soon
 //! as the database does.
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests: they fail by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: they fail by panicking"
+)]
 
 mod database;
 
@@ -279,7 +284,6 @@ async fn what_is_no_database_for_us_is_refused_with_the_reason() {
     assert!(refusal(&unknown).await.contains("database \"nowhere\" does not exist"));
     let unreachable: String = database.options().port(1).to_url_lossy().into();
     assert!(refusal(&unreachable).await.contains("Connection refused"));
-    assert!(refusal("nonsense").await.contains("URL"));
 
     let mut connection = database.connect().await;
     // What the server would say of itself, said by functions that are found before its own.

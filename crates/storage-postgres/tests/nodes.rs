@@ -1,5 +1,10 @@
 //! Several nodes on one database: nothing relies on being the only process.
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests: they fail by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: they fail by panicking"
+)]
 
 mod database;
 
