@@ -28,13 +28,16 @@ const ADD_SCORES: &str = "INSERT INTO response_day AS known (environment_id, ser
 
 /// What is stored of the chunks that a batch adds to.
 const CHUNKS: &str = "SELECT wanted.place, found.people \
-     FROM UNNEST($2::TEXT[], $3::SMALLINT[], $4::BIGINT[], $5::BIGINT[]) WITH ORDINALITY AS wanted (series, kind, day, chunk, place) \
+     FROM UNNEST($2::TEXT[], $3::SMALLINT[], $4::BIGINT[], $5::BIGINT[]) \
+     WITH ORDINALITY AS wanted (series, kind, day, chunk, place) \
      JOIN response_day_people found ON found.environment_id = $1 AND found.series = wanted.series \
      AND found.kind = wanted.kind AND found.day = wanted.day AND found.chunk = wanted.chunk";
 
 const PUT_CHUNKS: &str = "INSERT INTO response_day_people (environment_id, series, kind, day, chunk, count, people) \
-     SELECT $1, * FROM UNNEST($2::TEXT[], $3::SMALLINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::BYTEA[]) \
-     ON CONFLICT (environment_id, series, kind, day, chunk) DO UPDATE SET count = excluded.count, people = excluded.people";
+     SELECT $1, * FROM \
+     UNNEST($2::TEXT[], $3::SMALLINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::BYTEA[]) \
+     ON CONFLICT (environment_id, series, kind, day, chunk) \
+     DO UPDATE SET count = excluded.count, people = excluded.people";
 
 /// What one series counted on one day.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,8 +10,8 @@ use crate::people::{MACHINE, RESPONDENT, ordinals};
 use crate::row::Stored;
 use crate::{PostgresStorage, environments, reports};
 
-/// Which of the callers' identifiers are stored already.
-const KNOWN: &str = "SELECT external_id FROM response WHERE environment_id = $1 AND external_id = ANY ($2)";
+/// Which responses of a batch are stored already.
+const KNOWN: &str = "SELECT external_hash FROM response WHERE external_hash = ANY ($1)";
 
 /// Which of the queries are open ones of the environment; they stay so until the batch is stored. They are shared with
 /// nobody, since batches of one environment come one after another.
@@ -19,23 +19,9 @@ const OPEN: &str = "SELECT id FROM query WHERE environment_id = $1 AND closed_at
      ORDER BY id FOR SHARE";
 
 const INSERT: &str = "INSERT INTO response \
-     (environment_id, id, external_id, query_id, score, text, respondent, machine, at) \
-     SELECT $1, * FROM UNNEST($2::TEXT[], $3::TEXT[], $4::TEXT[], $5::SMALLINT[], $6::TEXT[], $7::BIGINT[], $8::BIGINT[], \
-     $9::BIGINT[])";
-
-/// Those of the wanted texts that the statement finds.
-async fn found(
-    tx: &mut PgConnection,
-    statement: &'static str,
-    environment: EnvironmentId,
-    wanted: Vec<String>,
-) -> Result<HashSet<String>> {
-    if wanted.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let found = sqlx::query_scalar(statement).bind(environment.to_string()).bind(wanted);
-    Ok(found.fetch_all(tx).await.stored()?.into_iter().collect())
-}
+     (environment_id, id, external_id, external_hash, query_id, score, text, respondent, machine, at) \
+     SELECT $1, * FROM UNNEST($2::TEXT[], $3::TEXT[], $4::BYTEA[], $5::TEXT[], $6::SMALLINT[], $7::TEXT[], \
+     $8::BIGINT[], $9::BIGINT[], $10::BIGINT[])";
 
 /// Those of a batch that are not stored yet, each once. `NotOpen` if any of them names a query that takes none.
 async fn new<'a>(
@@ -43,25 +29,34 @@ async fn new<'a>(
     environment: EnvironmentId,
     responses: &'a [NewResponse],
 ) -> Result<Vec<&'a NewResponse>> {
-    let external_ids = responses.iter().filter_map(|response| response.external_id.clone()).collect();
-    let known = found(tx, KNOWN, environment, external_ids).await?;
+    let hashes: Vec<Option<[u8; 16]>> =
+        responses.iter().map(|response| response.external_hash(environment)).collect();
+    let wanted: Vec<[u8; 16]> = hashes.iter().flatten().copied().collect();
+    let known: Vec<[u8; 16]> = sqlx::query_scalar(KNOWN).bind(wanted).fetch_all(&mut *tx).await.stored()?;
+    // Of those that come twice, the first is new.
+    let mut known: HashSet<[u8; 16]> = known.into_iter().collect();
     let queries: HashSet<QueryId> = responses.iter().filter_map(|response| response.query).collect();
-    let wanted = queries.iter().map(ToString::to_string).collect();
-    let open = found(tx, OPEN, environment, wanted).await?;
+    let open: HashSet<String> = sqlx::query_scalar(OPEN)
+        .bind(environment.to_string())
+        .bind(queries.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .fetch_all(tx)
+        .await
+        .stored()?
+        .into_iter()
+        .collect();
     let open: HashSet<QueryId> =
         queries.into_iter().filter(|query| open.contains(&query.to_string())).collect();
-    let mut seen = HashSet::new();
     let (mut new, mut refused) = (Vec::with_capacity(responses.len()), Vec::new());
-    for (place, response) in responses.iter().enumerate() {
-        let external_id = response.external_id.as_deref();
-        if external_id.is_some_and(|id| known.contains(id)) {
+    for (place, (response, hash)) in responses.iter().zip(hashes).enumerate() {
+        if hash.is_some_and(|hash| known.contains(&hash)) {
             continue;
         }
         if response.query.is_some_and(|query| !open.contains(&query)) {
             refused.push(place);
-        } else if external_id.is_none_or(|id| seen.insert(id)) {
-            new.push(response);
+            continue;
         }
+        known.extend(hash);
+        new.push(response);
     }
     if refused.is_empty() { Ok(new) } else { Err(StorageError::NotOpen(refused)) }
 }
@@ -83,7 +78,7 @@ async fn insert(tx: &mut PgConnection, environment: EnvironmentId, new: &[&NewRe
         };
         let query = response.query.map(|query| query.to_string());
         days.count(query.as_deref(), counted);
-        rows.push(response, query, counted);
+        rows.push(response, response.external_hash(environment), query, counted);
     }
     rows.insert(tx, environment).await?;
     days.save(tx, environment).await
@@ -94,6 +89,7 @@ async fn insert(tx: &mut PgConnection, environment: EnvironmentId, new: &[&NewRe
 struct Rows<'a> {
     ids: Vec<String>,
     external_ids: Vec<Option<&'a str>>,
+    external_hashes: Vec<Option<[u8; 16]>>,
     queries: Vec<Option<String>>,
     scores: Vec<i16>,
     texts: Vec<Option<&'a str>>,
@@ -103,9 +99,16 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn push(&mut self, response: &'a NewResponse, query: Option<String>, counted: Counted) {
+    fn push(
+        &mut self,
+        response: &'a NewResponse,
+        external_hash: Option<[u8; 16]>,
+        query: Option<String>,
+        counted: Counted,
+    ) {
         self.ids.push(response.id.to_string());
         self.external_ids.push(response.external_id.as_deref());
+        self.external_hashes.push(external_hash);
         self.queries.push(query);
         self.scores.push(i16::from(counted.score));
         self.texts.push(response.text.as_deref());
@@ -119,6 +122,7 @@ impl<'a> Rows<'a> {
             .bind(environment.to_string())
             .bind(self.ids)
             .bind(self.external_ids)
+            .bind(self.external_hashes)
             .bind(self.queries)
             .bind(self.scores)
             .bind(self.texts)
@@ -178,8 +182,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_searches_the_indexes() {
         let mut planner = Planner::new().await;
-        let known = "response_once ((environment_id = $1) AND (external_id = ANY ($2)))";
-        assert_eq!(planner.plan(KNOWN).await, [known]);
+        assert_eq!(planner.plan(KNOWN).await, ["response_once (external_hash = ANY ($1))"]);
         assert_eq!(planner.plan(OPEN).await, ["query_pkey (id = ANY ($2))"]);
     }
 }

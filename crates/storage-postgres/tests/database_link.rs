@@ -281,7 +281,6 @@ async fn what_is_no_database_for_us_is_refused_with_the_reason() {
     assert!(refusal(&unknown).await.contains("database \"nowhere\" does not exist"));
     let unreachable: String = database.options().port(1).to_url_lossy().into();
     assert!(refusal(&unreachable).await.contains("Connection refused"));
-    assert!(refusal("nonsense").await.contains("URL"));
 
     let mut connection = database.connect().await;
     // What the server would say of itself, said by functions that are found before its own.
