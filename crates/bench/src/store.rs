@@ -257,7 +257,10 @@ mod tests {
             let (id, secret) = credentials.unwrap().split_once(':').unwrap();
             let live = store.live_keypair(id.parse().unwrap()).await.unwrap().unwrap();
             let secret: domain::KeySecret = secret.parse().unwrap();
-            assert_eq!(live.keypair.authenticate(&secret.hash(), beginning()), Some(1));
+            assert_eq!(
+                domain::Credential::of(&live.keypair).authenticate(&secret.hash(), beginning()),
+                Some(1)
+            );
         }
     }
 }
