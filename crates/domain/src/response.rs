@@ -1,6 +1,6 @@
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{QueryId, ResponseId};
+use crate::{EnvironmentId, QueryId, ResponseId};
 
 /// The most responses that one request can bring.
 pub const MAX_BATCH: usize = 1000;
@@ -47,6 +47,18 @@ pub struct NewResponse {
     pub machine: Option<PersonHash>,
     /// When.
     pub at: Timestamp,
+}
+
+impl NewResponse {
+    /// By what a repeated response is noticed: 128 bits of SHA-256 over the environment and the caller's identifier. None
+    /// without one.
+    pub fn external_hash(&self, environment: EnvironmentId) -> Option<[u8; 16]> {
+        let external_id = self.external_id.as_ref()?;
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        context.update(environment.uuid().as_bytes());
+        context.update(external_id.as_bytes());
+        context.finish().as_ref().first_chunk().copied()
+    }
 }
 
 /// One thing wrong with a batch.
@@ -192,6 +204,19 @@ mod tests {
         assert_eq!(check(Vec::new()).unwrap_err()[0].field, "responses");
         assert_eq!(check(vec![good(); MAX_BATCH + 1]).unwrap_err()[0].field, "responses");
         assert_eq!(check(vec![good(); MAX_BATCH]).unwrap().len(), MAX_BATCH);
+    }
+
+    #[test]
+    fn a_repeated_response_has_the_same_hash_in_its_environment_only() {
+        let of = |id: &str, environment: &str| {
+            let with = SubmittedResponse { id: Some(id.to_owned()), ..good() };
+            check(vec![with]).unwrap()[0].external_hash(environment.parse().unwrap())
+        };
+        let (here, there) = ("env_00000000000000000000000000", "env_00000000000000000000000001");
+        assert!(of("a", here).is_some() && of("a", here) == of("a", here));
+        assert_ne!(of("a", here), of("b", here));
+        assert_ne!(of("a", here), of("a", there));
+        assert_eq!(check(vec![good()]).unwrap()[0].external_hash(here.parse().unwrap()), None);
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl App {
         let signing_keys =
             SigningKeys::open(&*store, sealer, config.signing_algorithm, &stamp, &*entropy).await?;
         Ok(Self {
-            live: Live::open(store.clone(), config.remembered_keypairs).await?,
+            live: Live::open(store.clone(), config.remembered_keypairs, clock.clone()).await?,
             load: Load::default(),
             request_ids: RequestIds::new(&*entropy),
             passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),

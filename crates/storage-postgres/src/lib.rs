@@ -4,13 +4,14 @@
 //! that write the audit log, take turns: each begins with the same advisory lock, so what it reads after that was
 //! committed before it, and the log's numbers are in the order of commits.
 //!
-//! The other verbs lock the rows that they rely on. No two verbs wait for each other, since all take their locks in one
-//! order: the advisory lock; a user, an account or an environment; keypairs by their identifiers; what belongs to
+//! The other verbs lock the rows that they rely on. None waits for one that waits for it, since all take their locks in
+//! one order: the advisory lock; a user, an account or an environment; keypairs by their identifiers; what belongs to
 //! one of these. Whoever locks several rows of what somebody else may be deleting skips the locked ones.
 
 mod accounts;
 mod audit;
 mod author;
+mod days;
 mod environments;
 mod invitations;
 mod keypairs;
@@ -21,6 +22,7 @@ mod people;
 #[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
 mod plan;
 mod queries;
+mod recount;
 mod reports;
 mod responses;
 mod roles;
@@ -50,7 +52,7 @@ use crate::row::Stored;
 const READ: Patience = Patience { turn: Duration::from_secs(1), whole: Duration::from_secs(2) };
 const WRITE: Patience = Patience { turn: Duration::from_secs(5), whole: Duration::from_secs(6) };
 
-/// What reads or writes all of the store, and nobody waits for.
+/// What reads or writes all of the store, which nobody does while a program waits for it.
 const UPKEEP: Patience = Patience { turn: Duration::from_secs(5), whole: Duration::from_secs(600) };
 
 /// How long opening waits for the database to answer at all.
@@ -60,8 +62,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// Whoever holds this lock may write the audit log, and administers. The number has no meaning; it is `Fbk1`.
+macro_rules! lock_of_administration {
+    () => {
+        "SELECT pg_advisory_xact_lock(1180855089)"
+    };
+}
+pub(crate) use lock_of_administration;
+
 const BEGIN_ADMINISTRATION: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(1180855089)";
+    concat!("BEGIN ISOLATION LEVEL READ COMMITTED; ", lock_of_administration!());
 
 /// All statements see the same state. What only reads can't fail for that.
 const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";

@@ -4,6 +4,7 @@
 //! without a word, never given to somebody else, so that nobody gets the rest of another verb's transaction. Giving a
 //! connection back says nothing to the database, so it can't hang; it is tried before it is lent again.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -65,8 +66,35 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> 
     Ok(connection)
 }
 
-/// The URL of a database, as sqlx takes it.
+/// What a URL of a database may say behind its `?`: what sqlx knows, which takes no notice of anything else.
+const PARAMETERS: [&str; 12] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+];
+
+/// The URL of a database, as sqlx takes it. A misspelt `sslmode` must not pass for none.
 pub(crate) fn options(url: &str) -> Result<PgConnectOptions> {
+    let refuse = |why: String| Err(StorageError::Unavailable(why.into()));
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return refuse("the URL of the database does not begin with postgres://".to_owned());
+    }
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
+        if !PARAMETERS.contains(&name) {
+            return refuse(format!("the URL of the database has an unknown parameter, {name}"));
+        }
+    }
     let options: PgConnectOptions = url.parse().stored()?;
     // Floating-point numbers are not used here, and PgBouncer may refuse a parameter on them.
     let options = options.extra_float_digits(None);
@@ -77,7 +105,6 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions> {
 }
 
 /// Opens connections for the pool, and tries them.
-#[derive(Debug)]
 struct Opener {
     options: PgConnectOptions,
     /// When the server was last found to be silent. What is idle since before that would only be silent too.
@@ -136,8 +163,14 @@ impl Drop for Lent {
 }
 
 /// The connections of a store.
-#[derive(Debug)]
 pub(crate) struct Links(Pool<Opener>);
+
+impl fmt::Debug for Links {
+    /// Nothing of the options: they have the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Links").field(&self.0.status()).finish()
+    }
+}
 
 impl Links {
     pub(crate) fn new(options: PgConnectOptions) -> Result<Self> {
@@ -194,4 +227,25 @@ pub(crate) fn late(limit: Duration) -> StorageError {
 
 fn closed() -> StorageError {
     StorageError::Unavailable("the store is closed".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_not_printed() {
+        let links =
+            Links::new(options("postgres://feedback:open-sesame@localhost/feedback").unwrap()).unwrap();
+        assert!(!format!("{links:?}").contains("sesame"), "{links:?}");
+    }
+
+    #[test]
+    fn what_sqlx_would_take_no_notice_of_is_refused() {
+        let refusal = |url| options(url).unwrap_err().to_string();
+        assert!(refusal("mysql://localhost").ends_with("does not begin with postgres://"));
+        let misspelt = refusal("postgres://localhost/feedback?port=5432&sslmod=require");
+        assert!(misspelt.ends_with("has an unknown parameter, sslmod"));
+        assert!(refusal("postgresql://localhost/feedback?sslmode=never").contains("unknown value \"never\""));
+    }
 }

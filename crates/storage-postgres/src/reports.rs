@@ -11,8 +11,8 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use storage::{People, Result};
 
+use crate::days::{EVERY_RESPONSE, MILLIS_A_DAY, NO_QUERY};
 use crate::people::{MACHINE, RESPONDENT};
-use crate::responses::{EVERY_RESPONSE, NO_QUERY};
 use crate::row::{Columns, Stored, corrupt};
 
 /// What each day of the period counted. As the other statements here, a search in the key: its cost is the days asked for,
@@ -70,7 +70,7 @@ fn day_number(date: Date) -> i64 {
 }
 
 fn day_of(number: i64) -> Result<Period> {
-    let day = utc_date(from_millis(number.saturating_mul(86_400_000)));
+    let day = utc_date(from_millis(number.saturating_mul(MILLIS_A_DAY)));
     Period::new(day, day).map_err(|_| corrupt("day"))
 }
 

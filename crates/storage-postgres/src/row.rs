@@ -41,6 +41,9 @@ pub(crate) trait Columns {
     /// A column of a number that is smaller here than in the database.
     fn number<T: TryFrom<i64>>(&self, column: &str) -> Result<T>;
 
+    /// A column of such a number, or NULL.
+    fn number_or_null<T: TryFrom<i64>>(&self, column: &str) -> Result<Option<T>>;
+
     /// A column of text that stands for something.
     fn parsed<T: FromStr>(&self, column: &str) -> Result<T>;
 
@@ -64,6 +67,11 @@ impl Columns for PgRow {
 
     fn number<T: TryFrom<i64>>(&self, column: &str) -> Result<T> {
         self.value::<i64>(column)?.try_into().map_err(|_| corrupt(column))
+    }
+
+    fn number_or_null<T: TryFrom<i64>>(&self, column: &str) -> Result<Option<T>> {
+        let number = self.value::<Option<i64>>(column)?;
+        number.map(|number| number.try_into().map_err(|_| corrupt(column))).transpose()
     }
 
     fn parsed<T: FromStr>(&self, column: &str) -> Result<T> {

@@ -7,12 +7,14 @@ use storage::{Result, StorageError, Upkeep};
 
 use crate::audit::{Change, append};
 use crate::row::Stored;
-use crate::{PostgresStorage, UPKEEP};
+use crate::{PostgresStorage, UPKEEP, lock_of_administration, recount};
 
 /// As for other verbs, but for statements that read or write all of the store.
 const BEGIN_READING: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = 0";
-const BEGIN_ADMINISTRATION: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; \
-     SELECT pg_advisory_xact_lock(1180855089)";
+const BEGIN_ADMINISTRATION: &str = concat!(
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; ",
+    lock_of_administration!()
+);
 
 /// Somebody else may be deleting these, in another order: what is locked is as good as gone.
 const SWEEP: [&str; 2] = [
@@ -167,6 +169,10 @@ impl Upkeep for PostgresStorage {
                 Err(StorageError::Corrupt(fault)) => faults.push(fault),
                 Err(error) => return Err(error),
             }
+        }
+        // What is broken can't be counted.
+        if faults.is_empty() {
+            faults = self.transaction(UPKEEP, BEGIN_READING, async |tx| recount::faults(tx).await).await?;
         }
         Ok(faults)
     }

@@ -1,5 +1,11 @@
 //! What becomes of verbs when the database, or the way to it, fails: each ends in time, and the store works again as soon
 //! as the database does.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: they fail by panicking"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -229,6 +235,7 @@ async fn a_change_that_nobody_waits_for_any_more_holds_up_nobody() {
     let f = open(&database.url()).await;
     let account = f.account().await;
     let keypair = f.keypair(account.id).await;
+    use_all_connections(&f).await;
     let (reached, mut inside) = tokio::sync::mpsc::unbounded_channel();
     let change = tokio::spawn({
         let (f, keypair, mut row) = (f.clone(), keypair.clone(), database.connect().await);
@@ -246,8 +253,8 @@ async fn a_change_that_nobody_waits_for_any_more_holds_up_nobody() {
     inside.recv().await.unwrap();
     change.abort();
     assert!(change.await.unwrap_err().is_cancelled());
-    // It had the lock of all administrative verbs, and its connection is not lent with half a transaction in it.
-    within(WRITE, async { Ok(f.account().await) }).await.unwrap();
+    // It had the lock of all administrative verbs, which the server would take away from it after 3 seconds.
+    within(Duration::from_secs(2), async { Ok(f.account().await) }).await.unwrap();
     assert_eq!(f.store.keypair(keypair.owner, keypair.id).await.unwrap(), keypair);
     assert_eq!(f.store.last_sequence().await.unwrap(), 3);
 }
@@ -274,7 +281,6 @@ async fn what_is_no_database_for_us_is_refused_with_the_reason() {
     assert!(refusal(&unknown).await.contains("database \"nowhere\" does not exist"));
     let unreachable: String = database.options().port(1).to_url_lossy().into();
     assert!(refusal(&unreachable).await.contains("Connection refused"));
-    assert!(refusal("nonsense").await.contains("URL"));
 
     let mut connection = database.connect().await;
     // What the server would say of itself, said by functions that are found before its own.

@@ -112,19 +112,21 @@ CREATE TABLE person (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX person_by_ordinal ON person (environment_id, kind, ordinal);
 
--- Respondent and machine are ordinals of persons.
+-- Respondent and machine are ordinals of persons. Callers' identifiers come in any order, so a batch writes to all of
+-- their index: it holds hashes, which are short, of environment and identifier.
 CREATE TABLE response (
     id             TEXT PRIMARY KEY,
     environment_id TEXT NOT NULL REFERENCES environment (id),
     external_id    TEXT,
+    external_hash  BLOB,
     query_id       TEXT REFERENCES query (id),
     score          INTEGER NOT NULL CHECK (score BETWEEN 1 AND 5),
     text           TEXT,
     respondent     INTEGER,
     machine        INTEGER,
     at             INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX response_once ON response (environment_id, external_id) WHERE external_id IS NOT NULL;
+) STRICT;
+CREATE UNIQUE INDEX response_once ON response (external_hash) WHERE external_hash IS NOT NULL;
 
 -- What reports read: one row a day and series. A series is a query, '' for what answers none, or '*' for every response.
 CREATE TABLE response_day (

@@ -6,25 +6,22 @@ use domain::{EnvironmentId, PersonHash};
 use sqlx::SqliteConnection;
 use storage::Result;
 
-use crate::row::{Columns, Stored, corrupt, json};
+use crate::row::{Stored, corrupt, hex, json};
 
 /// Kinds of people, as the tables have them.
 pub(crate) const RESPONDENT: i64 = 1;
 pub(crate) const MACHINE: i64 = 2;
 
-/// The ordinals of those who have one already.
-const KNOWN: &str = "SELECT hash, ordinal FROM person \
-     WHERE environment_id = ? AND kind = ? AND hash IN (SELECT unhex(value) FROM json_each(?))";
+/// The ordinals of people, in the order that they are asked for in; NULL for who has none. In one row, since to hand over
+/// a row for each costs as much as to find it.
+const KNOWN: &str = "SELECT json_group_array(person.ordinal ORDER BY wanted.key) FROM json_each(?3) AS wanted \
+     LEFT JOIN person ON person.environment_id = ?1 AND person.kind = ?2 AND person.hash = unhex(wanted.value)";
 
 /// The ordinal that the next new one gets.
 const NEXT: &str = "SELECT COALESCE(MAX(ordinal) + 1, 0) FROM person WHERE environment_id = ? AND kind = ?";
 
 const NUMBER: &str = "INSERT INTO person (environment_id, kind, hash, ordinal) \
      SELECT ?1, ?2, unhex(value), ?3 + key FROM json_each(?4)";
-
-fn hex(person: &PersonHash) -> String {
-    format!("{:032x}", u128::from_be_bytes(person.0))
-}
 
 /// The ordinals of people of one kind. Who has none yet gets the next.
 pub(crate) async fn ordinals(
@@ -39,17 +36,23 @@ pub(crate) async fn ordinals(
     if people.is_empty() {
         return Ok(ordinals);
     }
-    let known = sqlx::query(KNOWN)
+    let known: String = sqlx::query_scalar(KNOWN)
         .bind(environment.to_string())
         .bind(kind)
-        .bind(json(&people.iter().map(hex).collect::<Vec<_>>())?)
-        .fetch_all(&mut *tx)
+        .bind(json(&people.iter().map(|person| hex(person.0)).collect::<Vec<_>>())?)
+        .fetch_one(&mut *tx)
         .await
         .stored()?;
-    for row in known {
-        ordinals.insert(PersonHash(row.bytes("hash")?), row.value("ordinal")?);
+    let known: Vec<Option<u32>> = serde_json::from_str(&known).map_err(|_| corrupt("ordinal"))?;
+    let mut new = Vec::new();
+    for (person, ordinal) in people.into_iter().zip(known) {
+        match ordinal {
+            Some(ordinal) => {
+                ordinals.insert(person, ordinal);
+            }
+            None => new.push(person),
+        }
     }
-    let new: Vec<PersonHash> = people.into_iter().filter(|person| !ordinals.contains_key(person)).collect();
     if new.is_empty() {
         return Ok(ordinals);
     }
@@ -63,7 +66,7 @@ pub(crate) async fn ordinals(
         .bind(environment.to_string())
         .bind(kind)
         .bind(next)
-        .bind(json(&new.iter().map(hex).collect::<Vec<_>>())?)
+        .bind(json(&new.iter().map(|person| hex(person.0)).collect::<Vec<_>>())?)
         .execute(&mut *tx)
         .await
         .stored()?;
@@ -85,7 +88,7 @@ mod tests {
             (NEXT, "USING COVERING INDEX person_by_ordinal (environment_id=? AND kind=?)"),
         ] {
             let plan = plan(statement).await;
-            let search = |step: &String| step.starts_with("SEARCH person") && step.ends_with(expected);
+            let search = |step: &String| step.starts_with("SEARCH person") && step.contains(expected);
             assert!(plan.iter().any(search), "{statement}: {plan:?}");
         }
     }

@@ -127,11 +127,11 @@ mod tests {
             let response = |n: u8| NewResponse {
                 id: f.id(),
                 external_id: None,
-                query: (n % 3 == 0).then_some(query),
+                query: n.is_multiple_of(3).then_some(query),
                 score: n % 5 + 1,
                 text: None,
                 respondent: Some(PersonHash([n / 2; 16])),
-                machine: (n % 2 == 0).then_some(PersonHash([7; 16])),
+                machine: n.is_multiple_of(2).then_some(PersonHash([7; 16])),
                 at: from_millis(1_770_000_000_000 + i64::from(n) * MILLIS_A_DAY / 4),
             };
             store.add_responses(here.id, &(0..20).map(response).collect::<Vec<_>>()).await.unwrap();

@@ -7,12 +7,12 @@ use storage::{Accepted, Responses, Result, StorageError};
 
 use crate::days::{Counted, Days};
 use crate::people::{MACHINE, RESPONDENT, ordinals};
-use crate::row::{Stored, json};
+use crate::row::{Stored, hex, json};
 use crate::{SqliteStorage, begin, environments, reports};
 
-/// Which of the callers' identifiers are stored already.
-const KNOWN: &str = "SELECT external_id FROM response \
-     WHERE environment_id = ? AND external_id IN (SELECT value FROM json_each(?))";
+/// Which of the batch are stored already, by their places.
+const KNOWN: &str = "SELECT wanted.key FROM json_each(?) AS wanted \
+     CROSS JOIN response ON external_hash = unhex(wanted.value)";
 
 /// Which of the queries are open ones of the environment.
 const OPEN: &str = "SELECT id FROM query WHERE environment_id = ? AND closed_at IS NULL \
@@ -20,25 +20,9 @@ const OPEN: &str = "SELECT id FROM query WHERE environment_id = ? AND closed_at 
 
 /// A batch is one statement: one for each response costs more than what it does.
 const INSERT: &str = "INSERT INTO response \
-     (id, environment_id, external_id, query_id, score, text, respondent, machine, at) \
-     SELECT value ->> 0, ?1, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
-     FROM json_each(?2)";
-
-/// Those of the wanted texts that the statement finds.
-async fn found(
-    tx: &mut SqliteConnection,
-    statement: &'static str,
-    environment: EnvironmentId,
-    wanted: String,
-) -> Result<HashSet<String>> {
-    let found = sqlx::query_scalar(statement)
-        .bind(environment.to_string())
-        .bind(wanted)
-        .fetch_all(tx)
-        .await
-        .stored()?;
-    Ok(found.into_iter().collect())
-}
+     (id, environment_id, external_id, external_hash, query_id, score, text, respondent, machine, at) \
+     SELECT value ->> 0, ?1, value ->> 1, unhex(value ->> 2), value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
+     value ->> 7, value ->> 8 FROM json_each(?2)";
 
 /// Those of a batch that are not stored yet, each once. `NotOpen` if any of them names a query that takes none.
 async fn new<'a>(
@@ -46,23 +30,29 @@ async fn new<'a>(
     environment: EnvironmentId,
     responses: &'a [NewResponse],
 ) -> Result<Vec<&'a NewResponse>> {
-    let external_ids: Vec<&str> =
-        responses.iter().filter_map(|response| response.external_id.as_deref()).collect();
-    let known = found(tx, KNOWN, environment, json(&external_ids)?).await?;
+    let hashes: Vec<_> =
+        responses.iter().map(|response| response.external_hash(environment).map(hex)).collect();
+    let known: Vec<i64> =
+        sqlx::query_scalar(KNOWN).bind(json(&hashes)?).fetch_all(&mut *tx).await.stored()?;
+    let known: HashSet<i64> = known.into_iter().collect();
     let queries: HashSet<QueryId> = responses.iter().filter_map(|response| response.query).collect();
-    let open = found(tx, OPEN, environment, json(&queries)?).await?;
+    let open: Vec<String> = sqlx::query_scalar(OPEN)
+        .bind(environment.to_string())
+        .bind(json(&queries)?)
+        .fetch_all(&mut *tx)
+        .await
+        .stored()?;
     let open: HashSet<QueryId> =
         queries.into_iter().filter(|query| open.contains(&query.to_string())).collect();
-    let mut seen = HashSet::with_capacity(external_ids.len());
+    let mut seen = HashSet::with_capacity(responses.len());
     let (mut new, mut refused) = (Vec::with_capacity(responses.len()), Vec::new());
-    for (place, response) in responses.iter().enumerate() {
-        let external_id = response.external_id.as_deref();
-        if external_id.is_some_and(|id| known.contains(id)) {
+    for (place, (response, key)) in responses.iter().zip(0..).enumerate() {
+        if known.contains(&key) {
             continue;
         }
         if response.query.is_some_and(|query| !open.contains(&query)) {
             refused.push(place);
-        } else if external_id.is_none_or(|id| seen.insert(id)) {
+        } else if response.external_id.as_deref().is_none_or(|id| seen.insert(id)) {
             new.push(response);
         }
     }
@@ -80,7 +70,9 @@ async fn insert(tx: &mut SqliteConnection, environment: EnvironmentId, new: &[&N
         queries.into_iter().map(|query| (query, query.to_string())).collect();
     let mut rows = Vec::with_capacity(new.len());
     let mut days = Days::default();
-    for NewResponse { id, external_id, query, score, text, respondent, machine, at } in new.iter().copied() {
+    for response in new {
+        let NewResponse { id, external_id, query, score, text, respondent, machine, at } = response;
+        let hash = response.external_hash(environment).map(hex);
         let counted = Counted {
             score: *score,
             at: at.as_millisecond(),
@@ -89,7 +81,7 @@ async fn insert(tx: &mut SqliteConnection, environment: EnvironmentId, new: &[&N
         };
         let Counted { respondent, machine, at, .. } = counted;
         let query = query.and_then(|query| queries.get(&query)).map(String::as_str);
-        rows.push((id, external_id, query, score, text, respondent, machine, at));
+        rows.push((id, external_id, hash, query, score, text, respondent, machine, at));
         days.count(query, counted);
     }
     sqlx::query(INSERT).bind(environment.to_string()).bind(json(&rows)?).execute(&mut *tx).await.stored()?;
@@ -142,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_stored_already_is_found_in_the_index() {
         let plan = plan(KNOWN).await;
-        let index = "USING COVERING INDEX response_once (environment_id=? AND external_id=?)";
+        let index = "USING COVERING INDEX response_once (external_hash=?)";
         assert!(
             plan.iter().any(|step| step.starts_with("SEARCH response") && step.ends_with(index)),
             "{plan:?}"

@@ -84,6 +84,11 @@ pub(crate) fn json(rows: &impl Serialize) -> Result<String> {
     serde_json::to_string(rows).map_err(|error| StorageError::Unavailable(error.into()))
 }
 
+/// Bytes as they stand in JSON; `unhex` makes them bytes again.
+pub(crate) fn hex(bytes: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
 /// The complaint that a column holds what it can't.
 pub(crate) fn corrupt(column: &str) -> StorageError {
     StorageError::Corrupt(format!("unexpected value in column {column}"))

@@ -5,12 +5,12 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::check;
 use super::failure::{About, Failure, Result};
 use super::output;
 use super::store::{Common, operator};
+use super::{ask, check};
 use crate::app::{self, App, Missing};
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Backup {
@@ -55,13 +55,28 @@ async fn write(app: &App, file: &Path) -> Result<()> {
 pub(super) struct Restore {
     #[command(flatten)]
     pub(super) common: Common,
-    /// A file that `feedback backup` wrote
-    file: PathBuf,
+    /// A file that `feedback backup` wrote. None with --database-url, where pg_restore brings the data back first
+    file: Option<PathBuf>,
+    /// Go on without being asked
+    #[arg(long)]
+    yes: bool,
 }
 
 impl Restore {
     pub(super) async fn run(self) -> Result<()> {
         let config = self.common.settings()?;
+        match (&self.file, &config.database_url) {
+            (Some(file), None) => self.put_file(&config, file).await,
+            (None, Some(url)) => self.database(&config, url).await,
+            (None, None) => Err(Failure::new("name a file that `feedback backup` wrote")),
+            (Some(_), Some(_)) => Err(Failure::new(
+                "a database of PostgreSQL is not restored from a file of ours: bring its data back with pg_restore, then \
+                 run `feedback restore --database-url …` without a file",
+            )),
+        }
+    }
+
+    async fn put_file(&self, config: &Config, file: &Path) -> Result<()> {
         let store = config.data.join(app::STORE_FILE);
         if store.exists() {
             return Err(Failure::new(format!(
@@ -69,8 +84,8 @@ impl Restore {
                 config.data.display()
             )));
         }
-        if !app::is_store(&self.file).map_err(|error| cannot(&self.file, error))? {
-            return Err(cannot(&self.file, "it is not the store of Feedback"));
+        if !app::is_store(file).map_err(|error| cannot(file.display(), error))? {
+            return Err(cannot(file.display(), "it is not the store of Feedback"));
         }
         if !config.master_key_path().is_file() {
             return Err(Failure::new(format!(
@@ -81,9 +96,9 @@ impl Restore {
         // Tried in a folder of its own, so that nothing is in the data folder unless it works.
         let trial = fs::create_dir_all(&config.data)
             .and_then(|()| tempfile::Builder::new().prefix(".restore-").tempdir_in(&config.data))
-            .map_err(|error| cannot(&self.file, error))?;
-        let audit_events = tried(&config, trial.path(), &self.file).await?;
-        put(&trial.path().join(app::STORE_FILE), &store).map_err(|error| cannot(&self.file, error))?;
+            .map_err(|error| cannot(file.display(), error))?;
+        let audit_events = tried(config, trial.path(), file).await?;
+        put(&trial.path().join(app::STORE_FILE), &store).map_err(|error| cannot(file.display(), error))?;
         if self.common.json {
             return output::json(&serde_json::json!({ "data": config.data, "audit_events": audit_events }));
         }
@@ -92,25 +107,49 @@ impl Restore {
             config.data.display()
         ))
     }
+
+    /// Makes what pg_restore brought back a store of its own.
+    async fn database(&self, config: &Config, url: &DatabaseUrl) -> Result<()> {
+        let question = format!(
+            "Every access token, session and invitation of {url} ends: what was changed after the copy was made is not in \
+             it, and they may have ended since."
+        );
+        ask::confirmed(self.yes, &question)?;
+        let app = App::open(config.clone(), Missing::Refuse).await.map_err(Failure::new)?;
+        let audit_events = renewed(&app, url).await;
+        app.store.close().await;
+        let audit_events = audit_events?;
+        if self.common.json {
+            let database = url.to_string();
+            return output::json(&serde_json::json!({ "database": database, "audit_events": audit_events }));
+        }
+        output::line(format!(
+            "The store in {url} is whole, with {audit_events} lines of audit log; nothing from before is valid."
+        ))
+    }
+}
+
+/// Verifies a copy, and ends what may have ended since it was made; answers how long the audit log is.
+async fn renewed(app: &App, copy: impl std::fmt::Display) -> Result<u64> {
+    let (audit_events, faults) = check::check(app).await?;
+    if let [first, ..] = faults.as_slice() {
+        return Err(cannot(copy, format!("it has {} faults, the first: {first}", faults.len())));
+    }
+    let stamp = app.stamp(&operator(), app.clock.now());
+    app.store.outlive_copies(&stamp).await.about("store")?;
+    Ok(audit_events)
 }
 
 /// Copies the backup into the `trial` folder, opens it with its master key and verifies it.
 async fn tried(config: &Config, trial: &Path, file: &Path) -> Result<u64> {
     let copy = trial.join(app::STORE_FILE);
-    fs::copy(file, &copy).map_err(|error| cannot(file, error))?;
+    fs::copy(file, &copy).map_err(|error| cannot(file.display(), error))?;
     let trial =
         Config { data: trial.to_owned(), master_key_file: Some(config.master_key_path()), ..config.clone() };
-    let app = App::open(trial, Missing::Refuse).await.map_err(|error| cannot(file, error))?;
-    let checked = check::check(&app).await;
-    let stamp = app.stamp(&operator(), app.clock.now());
-    let renewed = app.store.outlive_copies(&stamp).await;
+    let app = App::open(trial, Missing::Refuse).await.map_err(|error| cannot(file.display(), error))?;
+    let audit_events = renewed(&app, file.display()).await;
     app.store.close().await;
-    let (audit_events, faults) = checked?;
-    renewed.about("store")?;
-    match faults.as_slice() {
-        [] => Ok(audit_events),
-        [first, ..] => Err(cannot(file, format!("it has {} faults, the first: {first}", faults.len()))),
-    }
+    audit_events
 }
 
 /// Gives a finished file its place, and its owner alone the right to read it.
@@ -127,6 +166,6 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
 }
 
-fn cannot(file: &Path, why: impl std::fmt::Display) -> Failure {
-    Failure::new(format!("can't restore {}: {why}", file.display()))
+fn cannot(copy: impl std::fmt::Display, why: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("can't restore {copy}: {why}"))
 }

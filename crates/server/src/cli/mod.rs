@@ -48,7 +48,7 @@ enum Command {
     SigningKey(signing_key::SigningKey),
     /// Copy the store to a new file, also while the server runs
     Backup(backup::Backup),
-    /// Put a copy made by `backup` into an empty data folder
+    /// Put a copy made by `backup` into an empty data folder, or make a restored database one of its own
     Restore(backup::Restore),
     /// Verify the settings, the store, its audit log and its keys
     Check(check::Check),

@@ -1,9 +1,9 @@
 //! Reading the change feed: the audit log, from where it was last read.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::EventId;
+use domain::{Clock, EventId, Timestamp};
 use storage::{Audit, Change, StorageError};
 use tokio::time::Instant;
 
@@ -14,7 +14,28 @@ pub(super) struct Feed {
     /// Locked through a whole reading, so that whoever waits for it reads what came before.
     place: tokio::sync::Mutex<Place>,
     /// When the last whole reading began; nothing is trusted without one.
-    read_at: Mutex<Option<Instant>>,
+    read_at: Mutex<Option<Moment>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// An instant by two clocks. The one is never set, but stands still while the machine sleeps; the other goes on meanwhile.
+#[derive(Clone, Copy)]
+struct Moment {
+    steady: Instant,
+    wall: Timestamp,
+}
+
+impl Moment {
+    fn now(clock: &dyn Clock) -> Self {
+        Self { steady: Instant::now(), wall: clock.now() }
+    }
+
+    /// Whether it is less than `length` ago by both clocks. If one of them was set, it is not.
+    fn is_within(self, length: Duration, now: Self) -> bool {
+        let wall = now.wall.as_millisecond().checked_sub(self.wall.as_millisecond());
+        let wall = wall.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+        now.steady.duration_since(self.steady) < length && wall.is_some_and(|wall| wall < length)
+    }
 }
 
 /// The last line that was read. Each reading begins with it, to see that it is still there.
@@ -35,17 +56,18 @@ pub(super) enum Heard<'a> {
 }
 
 impl Feed {
-    /// Read up to line `sequence`, just now.
-    pub(super) fn from(sequence: i64) -> Self {
-        Self { place: tokio::sync::Mutex::new(Place { sequence, event: None }), read_at: Mutex::new(None) }
+    /// To be read from line `sequence` on.
+    pub(super) fn from(sequence: i64, clock: Arc<dyn Clock>) -> Self {
+        let place = tokio::sync::Mutex::new(Place { sequence, event: None });
+        Self { place, read_at: Mutex::new(None), clock }
     }
 
     /// Whether the last reading began less than `lease` ago.
     pub(super) fn is_fresh(&self, lease: Duration) -> bool {
-        self.last_reading().is_some_and(|began| began.elapsed() < lease)
+        self.last_reading().is_some_and(|began| began.is_within(lease, Moment::now(&*self.clock)))
     }
 
-    fn last_reading(&self) -> Option<Instant> {
+    fn last_reading(&self) -> Option<Moment> {
         *self.read_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -63,10 +85,10 @@ impl Feed {
         let asked = Instant::now();
         let mut place = self.place.lock().await;
         // A reading that began after this one was asked for has read all that this one would.
-        if self.last_reading().is_some_and(|began| began > asked) {
+        if self.last_reading().is_some_and(|began| began.steady > asked) {
             return Ok(());
         }
-        let began = Instant::now();
+        let began = Moment::now(&*self.clock);
         while place.read_on(store, &apply).await? {}
         *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
         Ok(())
@@ -102,7 +124,7 @@ impl Place {
 mod tests {
     use super::*;
     use async_trait::async_trait;
-    use domain::{AuditEvent, ObjectRef, Owner, Timestamp, new_id};
+    use domain::{AuditEvent, ObjectRef, Owner, from_millis, new_id};
 
     use crate::system::SystemEntropy;
 
@@ -148,6 +170,18 @@ mod tests {
         }
     }
 
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+    }
+
+    fn feed_from(sequence: i64) -> Feed {
+        Feed::from(sequence, Arc::new(Stopped))
+    }
+
     async fn heard(feed: &Feed, log: &Log) -> Vec<String> {
         let all = Mutex::new(Vec::new());
         let note = |heard: Heard<'_>| {
@@ -160,10 +194,30 @@ mod tests {
         all.into_inner().unwrap()
     }
 
+    #[test]
+    fn a_lease_ends_by_either_clock_and_when_one_is_set() {
+        let lease = Duration::from_millis(800);
+        let steady = Instant::now();
+        let began = Moment { steady, wall: from_millis(5000) };
+        let later = |steady_millis, wall| Moment {
+            steady: steady + Duration::from_millis(steady_millis),
+            wall: from_millis(wall),
+        };
+        assert!(began.is_within(lease, later(0, 5000)) && began.is_within(lease, later(799, 5799)));
+        for (steady, wall, what) in [
+            (800, 5799, "the time is over"),
+            (0, 5800, "the machine slept"),
+            (0, 65_000, "the clock was set forward"),
+            (0, 4999, "the clock was set back"),
+        ] {
+            assert!(!began.is_within(lease, later(steady, wall)), "{what}");
+        }
+    }
+
     #[tokio::test]
     async fn each_line_is_heard_once() {
         let log = Log::default();
-        let feed = Feed::from(0);
+        let feed = feed_from(0);
         assert!(heard(&feed, &log).await.is_empty());
         log.append("a");
         assert_eq!(heard(&feed, &log).await, ["a"]);
@@ -171,7 +225,7 @@ mod tests {
         many.iter().for_each(|id| log.append(id));
         assert_eq!(heard(&feed, &log).await, many);
         assert!(heard(&feed, &log).await.is_empty());
-        let later = Feed::from(1201);
+        let later = feed_from(1201);
         log.append("b");
         assert_eq!(heard(&later, &log).await, ["b"]);
     }
@@ -181,7 +235,7 @@ mod tests {
         for (kept, added) in [(2, 0), (2, 1), (2, 2), (0, 0), (0, 5)] {
             let log = Log::default();
             ["a", "b", "c"].iter().for_each(|id| log.append(id));
-            let feed = Feed::from(0);
+            let feed = feed_from(0);
             assert_eq!(heard(&feed, &log).await, ["a", "b", "c"]);
             log.cut_back(kept);
             (0..added).for_each(|_| log.append("anew"));

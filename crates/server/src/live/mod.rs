@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::{AccountId, Action, Credential, Environment, EnvironmentId, KeyId, Owner};
+use domain::{AccountId, Action, Clock, Credential, Environment, EnvironmentId, KeyId, Owner};
 use quick_cache::sync::Cache;
 use storage::{KeyUse, Storage, StorageError};
 
@@ -54,13 +54,17 @@ pub(crate) struct Live {
 impl Live {
     /// Knows nothing yet, but everything that changes from now on. Remembers at most `keypairs` keypairs, of some 220
     /// bytes each.
-    pub(crate) async fn open(store: Arc<dyn Storage>, keypairs: usize) -> Result<Self, StorageError> {
+    pub(crate) async fn open(
+        store: Arc<dyn Storage>,
+        keypairs: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StorageError> {
         Ok(Self {
             keypairs: Cache::new(keypairs),
             environments: Cache::new(ENVIRONMENTS),
             forgotten: RwLock::default(),
             signing_keys_changed: AtomicBool::new(false),
-            feed: Feed::from(store.last_sequence().await?),
+            feed: Feed::from(store.last_sequence().await?, clock),
             uses: Uses::default(),
             store,
         })

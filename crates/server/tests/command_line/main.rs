@@ -9,6 +9,7 @@
 )]
 
 mod backup;
+mod database;
 mod demo;
 mod keypairs;
 mod objects;

@@ -5,17 +5,25 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use storage_postgres::test_database::Database;
 
 pub const PASSWORD: &str = "quiet harbour lantern";
 
-/// A data folder of its own, and what was run on it.
+/// A data folder of its own, perhaps a database, and what was run on them.
 pub struct Operator {
     pub folder: tempfile::TempDir,
+    pub database: Option<Database>,
 }
 
 impl Operator {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), database: None }
+    }
+
+    /// One whose store is a database of PostgreSQL.
+    pub fn on_postgres() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { database: Some(runtime.block_on(Database::new())), ..Self::new() }
     }
 
     pub fn data(&self) -> std::path::PathBuf {
@@ -26,6 +34,9 @@ impl Operator {
         let mut command = Command::new(env!("CARGO_BIN_EXE_feedback"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env_clear();
+        if let Some(database) = &self.database {
+            command.args(["--database-url", &database.url()]);
+        }
         command
     }
 
