@@ -20,9 +20,21 @@ export class Cluster {
   static async start(t) {
     const cluster = new Cluster();
     cluster.folder = await mkdtemp(join(tmpdir(), 'feedback-e2e-'));
-    t.after(() => cluster.#script('stop'));
+    t.after(async () => {
+      for (const end of cluster.#users) await end();
+      await cluster.#script('stop');
+    });
     cluster.url = new URL(await cluster.#script('start'));
     return cluster;
+  }
+
+  #users = new Set();
+
+  /** Ends something with `t`, while it can still reach the cluster. */
+  endBefore(t, end) {
+    const once = async () => this.#users.delete(once) && (await end());
+    this.#users.add(once);
+    t.after(once);
   }
 
   restart = () => this.#script('restart');
@@ -54,8 +66,7 @@ export class Nodes {
   static async start(t, cluster, database = 'feedback') {
     const nodes = new Nodes();
     const ends = [];
-    // The nodes end while they can still reach their database.
-    t.after(async () => {
+    cluster.endBefore(t, async () => {
       for (const end of ends.reverse()) await end();
     });
     const keys = await mkdtemp(join(tmpdir(), 'feedback-e2e-'));
@@ -63,7 +74,7 @@ export class Nodes {
     await cluster.sql(`CREATE DATABASE ${database}`);
     nodes.cluster = cluster;
     nodes.links = {};
-    for (const name of ['A', 'B', 'C']) {
+    for (const name of nodes.names) {
       const link = await Link.open(Number(cluster.url.port));
       nodes.links[name] = link;
       ends.push(() => link.close());
@@ -78,9 +89,7 @@ export class Nodes {
     return nodes;
   }
 
-  get all() {
-    return [this.A, this.B, this.C];
-  }
+  names = ['A', 'B', 'C'];
 
   /** Ends the node in good order, and starts it with its clock set by so many seconds. */
   async setClock(node, seconds) {
