@@ -25,13 +25,18 @@ export const SCOPES = [
 export const ENVIRONMENT_SCOPES = SCOPES.slice(0, 4);
 
 export class Product {
-  /** Starts a server that ends with the test `t`, and looks at what it leaves behind. */
-  static async start(t, flags = []) {
+  /**
+   * Starts a server that ends with the test `t`, and looks at what it leaves behind. It is the only one, on the embedded
+   * store; several have one `publicUrl`, and `store`, the flags that name their database.
+   */
+  static async start(t, flags = [], { publicUrl, store = [], variables = {} } = {}) {
     const product = new Product();
     product.data = await mkdtemp(join(tmpdir(), 'feedback-e2e-'));
     product.port = await freePort();
     product.url = `http://127.0.0.1:${product.port}`;
-    product.flags = flags;
+    product.flags = ['--public-url', publicUrl ?? product.url, ...flags];
+    product.store = ['--data', product.data, ...store];
+    product.variables = variables;
     t.after(() => product.#end());
     await product.serve();
     return product;
@@ -45,8 +50,8 @@ export class Product {
   async serve() {
     this.process = spawn(
       BINARY,
-      ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.port}`, '--public-url', this.url, ...this.flags],
-      { env: Product.environment(), stdio: ['ignore', 'pipe', 'pipe'] },
+      ['serve', ...this.store, '--listen', `127.0.0.1:${this.port}`, ...this.flags],
+      { env: { ...Product.environment(), ...this.variables }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const { process: server } = this;
     running.add(server);
@@ -86,8 +91,8 @@ export class Product {
     return new Promise((resolve, reject) => {
       const child = execFile(
         BINARY,
-        [...words, '--data', this.data],
-        { env: Product.environment(), timeout: 30_000 },
+        [...words, ...this.store],
+        { env: { ...Product.environment(), ...this.variables }, timeout: 30_000 },
         (error, stdout, stderr) => resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
       );
       // A command that refuses its arguments does not wait for what it would read.

@@ -161,8 +161,8 @@ pub struct AuditEvent {
     pub sequence: i64,
     /// Who, from where, when.
     pub stamp: Stamp,
-    /// What was done.
-    pub action: Action,
+    /// What was done: the name of an [`Action`], or of something that only a newer version does.
+    pub action: String,
     /// To what.
     pub object: ObjectRef,
     /// The account or environment in whose log it stands; none for what belongs to the installation.
@@ -203,7 +203,7 @@ impl AuditEvent {
         field(&self.stamp.actor.id().unwrap_or_default());
         field(&self.stamp.actor.name());
         field(self.stamp.address.as_deref().unwrap_or_default());
-        field(self.action.name());
+        field(&self.action);
         field(&self.object.kind);
         field(&self.object.id);
         field(&self.owner.map(|owner| owner.to_string()).unwrap_or_default());

@@ -12,9 +12,11 @@ use crate::row::Stored;
 
 const STEPS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../migrations/0001_first.sql"))];
 
-/// Waits for other nodes that run the steps. Held until the connection closes. The number is `Fbk2`.
+/// Waits for other nodes that run the steps. Held until the connection closes. The number is `Fbk2`. That the table of
+/// steps is there already is not worth a line at each start.
 const LOCK: [&str; 2] = [
-    "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '60s', false)",
+    "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '60s', false), \
+     set_config('client_min_messages', 'warning', false)",
     "SELECT pg_advisory_lock(1180855090)",
 ];
 

@@ -43,7 +43,7 @@ pub(crate) async fn append(tx: &mut SqliteConnection, stamp: &Stamp, change: Cha
     let mut event = AuditEvent {
         sequence: last + 1,
         stamp: stamp.clone(),
-        action: change.action,
+        action: change.action.name().to_owned(),
         object: change.object,
         owner: change.owner,
         before: change.before,
@@ -64,7 +64,7 @@ pub(crate) async fn append(tx: &mut SqliteConnection, stamp: &Stamp, change: Cha
     .bind(stamp.actor.id())
     .bind(stamp.actor.name())
     .bind(stamp.address.as_deref())
-    .bind(event.action.name())
+    .bind(&event.action)
     .bind(&event.object.kind)
     .bind(&event.object.id)
     .bind(event.owner.map(|owner| owner.to_string()))
@@ -94,7 +94,7 @@ fn event(row: &SqliteRow) -> Result<AuditEvent> {
             actor,
             address: row.value("address")?,
         },
-        action: Action::from_name(row.value("action")?).ok_or_else(|| corrupt("action"))?,
+        action: row.value("action")?,
         object: object(row)?,
         owner: row.parsed_or_null("owner_id")?,
         before: json("before")?,

@@ -107,7 +107,7 @@ mod tests {
                     actor: Actor::Operator,
                     address: None,
                 },
-                action: Action::AccountCreated,
+                action: Action::AccountCreated.name().to_owned(),
                 object: ObjectRef::new("account", sequence),
                 owner: None,
                 before: Value::Null,

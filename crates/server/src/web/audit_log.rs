@@ -29,7 +29,7 @@ struct AuditPage {
 }
 
 struct Row {
-    what: &'static str,
+    what: String,
     object: String,
     who: String,
     address: String,
@@ -41,7 +41,7 @@ struct Row {
 impl Row {
     fn new(event: &AuditEvent, now: Timestamp) -> Self {
         Self {
-            what: words(event.action),
+            what: words(&event.action),
             object: event.object.id.clone(),
             who: match &event.stamp.actor {
                 Actor::Operator => "Operator, by the command line".to_owned(),
@@ -59,8 +59,12 @@ fn pretty(value: &serde_json::Value) -> String {
     if value.is_null() { String::new() } else { serde_json::to_string_pretty(value).unwrap_or_default() }
 }
 
-fn words(action: Action) -> &'static str {
-    match action {
+/// What a newer version has done beside this one bears the name that it has in the log.
+fn words(name: &str) -> String {
+    let Some(action) = Action::from_name(name) else {
+        return name.to_owned();
+    };
+    let words = match action {
         Action::AccountCreated => "Account created",
         Action::AccountRenamed => "Account renamed",
         Action::AccountClosed => "Account closed",
@@ -87,7 +91,8 @@ fn words(action: Action) -> &'static str {
         Action::QueryClosed => "Query closed",
         Action::SigningKeyCreated => "Signing key created",
         Action::StoreRestored => "Store restored from a backup",
-    }
+    };
+    words.to_owned()
 }
 
 /// Which part of the log.
@@ -121,4 +126,15 @@ pub(super) async fn show(
         next,
     };
     page(Outcome::Shown, &view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_version_does_has_its_name_for_words() {
+        assert_eq!(words("keypair.disabled"), "API keypair disabled");
+        assert_eq!(words("keypair.frozen"), "keypair.frozen");
+    }
 }

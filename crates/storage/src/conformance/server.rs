@@ -60,13 +60,16 @@ pub async fn logs_belong_to_their_owner(f: Fixture) {
         let f = f.clone();
         async move {
             let events = f.store.audit_events(owner, before, 50).await.unwrap();
-            events.into_iter().map(|event| (event.action.name(), event.object.id)).collect::<Vec<_>>()
+            events.into_iter().map(|event| (event.action, event.object.id)).collect::<Vec<_>>()
         }
     };
     let of_here = log(here.id.into(), None).await;
     assert_eq!(
         of_here,
-        [("keypair.created", keypair.id.to_string()), ("environment.created", here.id.to_string())]
+        [
+            ("keypair.created".to_owned(), keypair.id.to_string()),
+            ("environment.created".to_owned(), here.id.to_string())
+        ]
     );
     let of_account = log(account.id.into(), None).await;
     assert_eq!(of_account.len(), 3, "{of_account:?}");
@@ -85,7 +88,7 @@ pub async fn what_happens_to_an_environment_stands_in_both_logs(f: Fixture) {
         let mut before = None;
         for expected in all {
             let part = f.store.audit_events(owner, before, 1).await.unwrap();
-            assert_eq!(part.iter().map(|event| event.action.name()).collect::<Vec<_>>(), [expected]);
+            assert_eq!(part.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(), [expected]);
             before = part.first().map(|event| event.sequence);
         }
     }

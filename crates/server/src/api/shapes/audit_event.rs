@@ -24,7 +24,7 @@ pub(crate) struct AuditEventShape {
     address: Option<String>,
     /// What was done, as `object.verb`.
     #[schema(example = "keypair.disabled")]
-    action: &'static str,
+    action: String,
     /// To what.
     object: ObjectShape,
     /// The account or environment in whose log it stands.
@@ -79,7 +79,7 @@ impl From<&AuditEvent> for AuditEventShape {
             at: event.stamp.at,
             actor: ActorShape::from(&event.stamp.actor),
             address: event.stamp.address.clone(),
-            action: event.action.name(),
+            action: event.action.clone(),
             object: ObjectShape::from(&event.object),
             owner: event.owner.as_ref().map(OwnerShape::from),
             before: event.before.clone(),
