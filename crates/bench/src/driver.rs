@@ -173,7 +173,7 @@ impl Shared {
 /// that counts.
 pub(crate) async fn drive<S>(load: Load, sample: impl Fn() -> Result<S>) -> Result<(Answers, S, S)> {
     let (warm_up, counted) = (load.warm_up, load.counted);
-    let (shared, mut connections) = start(load, false)?;
+    let (shared, mut connections, _awake) = start(load, false)?;
     if !warm_up.is_zero() {
         tokio::time::sleep(warm_up).await;
     }
@@ -194,13 +194,15 @@ pub(crate) async fn drive<S>(load: Load, sample: impl Fn() -> Result<S>) -> Resu
 
 /// Sends all requests of the load and answers with the bodies, which must all be good ones; in no particular order.
 pub(crate) async fn collect(load: Load) -> Result<Vec<Vec<u8>>> {
-    let (shared, mut connections) = start(load, true)?;
+    let (shared, mut connections, _awake) = start(load, true)?;
     all_done(&mut connections).await;
     shared.answers.replace(Answers::new()?).all_good("preparing")?;
     Ok(shared.bodies.as_ref().map(RefCell::take).unwrap_or_default())
 }
 
-fn start(load: Load, keep: bool) -> Result<(Rc<Shared>, JoinSet<()>)> {
+/// Starts the connections, and beside them a task that keeps the driver's core from sleeping as long as it is kept: on
+/// one machine the server would pay for waking it, the more often the slower the server is.
+fn start(load: Load, keep: bool) -> Result<(Rc<Shared>, JoinSet<()>, JoinSet<()>)> {
     let shared = Rc::new(Shared {
         began: Instant::now(),
         next: Mutex::new(0),
@@ -213,7 +215,13 @@ fn start(load: Load, keep: bool) -> Result<(Rc<Shared>, JoinSet<()>)> {
     for _ in 0..shared.load.connections {
         connections.spawn_local(connection(shared.clone()));
     }
-    Ok((shared, connections))
+    let mut awake = JoinSet::new();
+    awake.spawn_local(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+    Ok((shared, connections, awake))
 }
 
 async fn all_done(connections: &mut JoinSet<()>) {
