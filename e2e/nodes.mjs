@@ -80,9 +80,11 @@ export class Nodes {
       ends.push(() => link.close());
     }
     const start = async ([name, link]) => {
-      const store = ['--database-url', cluster.database(database, link)];
-      const variables = { FEEDBACK_MASTER_KEY_FILE: join(keys, 'master.key') };
-      nodes[name] = await Product.start({ after: (end) => ends.push(end) }, [], { publicUrl: PUBLIC_URL, store, variables });
+      const variables = {
+        FEEDBACK_DATABASE_URL: cluster.database(database, link),
+        FEEDBACK_MASTER_KEY_FILE: join(keys, 'master.key'),
+      };
+      nodes[name] = await Product.start({ after: (end) => ends.push(end) }, [], { publicUrl: PUBLIC_URL, variables });
       nodes[name].neverLogged(cluster.url.password);
     };
     await Promise.all(Object.entries(nodes.links).map(start));

@@ -26,16 +26,15 @@ export const ENVIRONMENT_SCOPES = SCOPES.slice(0, 4);
 
 export class Product {
   /**
-   * Starts a server that ends with the test `t`, and looks at what it leaves behind. It is the only one, on the embedded
-   * store; several have one `publicUrl`, and `store`, the flags that name their database.
+   * Starts a server that ends with the test `t`, and looks at what it leaves behind. One of several has their
+   * `publicUrl`, and their database and master key in its `variables`.
    */
-  static async start(t, flags = [], { publicUrl, store = [], variables = {} } = {}) {
+  static async start(t, flags = [], { publicUrl, variables = {} } = {}) {
     const product = new Product();
     product.data = await mkdtemp(join(tmpdir(), 'feedback-e2e-'));
     product.port = await freePort();
     product.url = `http://127.0.0.1:${product.port}`;
     product.flags = ['--public-url', publicUrl ?? product.url, ...flags];
-    product.store = ['--data', product.data, ...store];
     product.variables = variables;
     t.after(() => product.#end());
     await product.serve();
@@ -50,7 +49,7 @@ export class Product {
   async serve() {
     this.process = spawn(
       BINARY,
-      ['serve', ...this.store, '--listen', `127.0.0.1:${this.port}`, ...this.flags],
+      ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.port}`, ...this.flags],
       { env: { ...Product.environment(), ...this.variables }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const { process: server } = this;
@@ -91,7 +90,7 @@ export class Product {
     return new Promise((resolve, reject) => {
       const child = execFile(
         BINARY,
-        [...words, ...this.store],
+        [...words, '--data', this.data],
         { env: { ...Product.environment(), ...this.variables }, timeout: 30_000 },
         (error, stdout, stderr) => resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr }),
       );

@@ -145,7 +145,11 @@ async function refusal(t, databaseUrl) {
   t.after(() => rm(data, { recursive: true }));
   const port = await freePort();
   const words = ['serve', '--data', data, '--listen', `127.0.0.1:${port}`, '--database-url', databaseUrl];
-  const server = spawn(BINARY, words, { env: Product.environment(), stdio: ['ignore', 'ignore', 'pipe'], timeout: 30_000 });
+  const server = spawn(BINARY, words, {
+    env: Product.environment(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: 30_000,
+  });
   let written = '';
   server.stderr.setEncoding('utf8').on('data', (text) => (written += text));
   const code = await new Promise((resolve) => server.on('close', (code, signal) => resolve(code ?? signal)));

@@ -101,13 +101,16 @@ impl Place {
         let changes = store.changes_after(self.sequence - 1, AT_ONCE).await?;
         let read_before = changes.first().filter(|first| first.sequence == self.sequence);
         let same_history = match (self.event, read_before) {
-            (None, _) => true,
+            (None, Some(_)) => true,
+            (None, None) => self.sequence == 0,
             (Some(event), Some(first)) => first.event == event,
             (Some(_), None) => false,
         };
         if !same_history {
+            // In this order: a line between the two is not read, but what was loaded before it is forgotten.
+            let sequence = store.last_sequence().await?;
             apply(Heard::AnotherHistory);
-            *self = Self { sequence: store.last_sequence().await?, event: None };
+            *self = Self { sequence, event: None };
             return Ok(true);
         }
         for change in &changes {
@@ -130,11 +133,15 @@ mod tests {
 
     /// A log that can be cut back and written anew.
     #[derive(Default)]
-    struct Log(Mutex<Vec<Change>>);
+    struct Log {
+        lines: Mutex<Vec<Change>>,
+        /// Whether a line comes just before it is asked for its end.
+        busy: bool,
+    }
 
     impl Log {
         fn append(&self, id: &str) {
-            let mut log = self.0.lock().unwrap();
+            let mut log = self.lines.lock().unwrap();
             let sequence = i64::try_from(log.len()).unwrap() + 1;
             log.push(Change {
                 sequence,
@@ -145,7 +152,11 @@ mod tests {
         }
 
         fn cut_back(&self, lines: usize) {
-            self.0.lock().unwrap().truncate(lines);
+            self.lines.lock().unwrap().truncate(lines);
+        }
+
+        fn len(&self) -> usize {
+            self.lines.lock().unwrap().len()
         }
     }
 
@@ -156,7 +167,7 @@ mod tests {
         }
 
         async fn changes_after(&self, after: i64, limit: u32) -> storage::Result<Vec<Change>> {
-            let log = self.0.lock().unwrap();
+            let log = self.lines.lock().unwrap();
             let later = log.iter().filter(|change| change.sequence > after);
             Ok(later.take(limit as usize).cloned().collect())
         }
@@ -166,7 +177,10 @@ mod tests {
         }
 
         async fn last_sequence(&self) -> storage::Result<i64> {
-            Ok(i64::try_from(self.0.lock().unwrap().len()).unwrap())
+            if self.busy {
+                self.append("meanwhile");
+            }
+            Ok(i64::try_from(self.len()).unwrap())
         }
     }
 
@@ -243,5 +257,32 @@ mod tests {
             log.append("d");
             assert_eq!(heard(&feed, &log).await, ["d"], "{kept} kept, {added} added");
         }
+    }
+
+    #[tokio::test]
+    async fn a_history_that_is_shorter_than_at_the_start_is_noticed() {
+        let log = Log::default();
+        log.append("a");
+        let feed = feed_from(2);
+        assert_eq!(heard(&feed, &log).await, ["another history"]);
+        log.append("b");
+        assert_eq!(heard(&feed, &log).await, ["b"]);
+    }
+
+    #[tokio::test]
+    async fn no_line_is_lost_between_two_histories() {
+        let log = Log { busy: true, ..Log::default() };
+        ["a", "b", "c"].iter().for_each(|id| log.append(id));
+        let feed = feed_from(0);
+        assert_eq!(heard(&feed, &log).await, ["a", "b", "c"]);
+        log.cut_back(1);
+        let lines_when_told = Mutex::new(None);
+        let note = |heard: Heard<'_>| {
+            assert!(matches!(heard, Heard::AnotherHistory));
+            *lines_when_told.lock().unwrap() = Some(log.len());
+        };
+        feed.read(&log, note).await.unwrap();
+        // The line that came meanwhile was not heard, so all had to be forgotten after it.
+        assert_eq!((*lines_when_told.lock().unwrap(), log.len()), (Some(2), 2));
     }
 }
