@@ -69,7 +69,7 @@ pub(crate) enum StartError {
     #[error("the store in {0} can't be opened: {1}")]
     Store(String, #[source] StorageError),
     #[error("there is no store in {0}; the first start of the server makes one")]
-    NoStore(PathBuf),
+    NoStore(String),
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
     #[error("the master key in {0} is not the one that this store was made with")]
@@ -100,7 +100,7 @@ impl App {
     pub(crate) async fn open(config: Config, missing: Missing) -> Result<Self, StartError> {
         let embedded = config.data.join(STORE_FILE);
         if config.database_url.is_none() && missing == Missing::Refuse && !embedded.exists() {
-            return Err(StartError::NoStore(config.data));
+            return Err(StartError::NoStore(config.data.display().to_string()));
         }
         // What is in there is for the server alone: the master key, hashes of passwords, and what people wrote.
         DirBuilder::new()
@@ -110,8 +110,13 @@ impl App {
             .map_err(|error| StartError::Folder(config.data.clone(), error))?;
         let store: Arc<dyn Storage> = match &config.database_url {
             Some(url) => {
-                let opened = PostgresStorage::open(url.reveal()).await;
-                Arc::new(opened.map_err(|error| StartError::Store(url.to_string(), error))?)
+                let failed = |error| StartError::Store(url.to_string(), error);
+                if missing == Missing::Refuse
+                    && !PostgresStorage::is_there(url.reveal()).await.map_err(failed)?
+                {
+                    return Err(StartError::NoStore(url.to_string()));
+                }
+                Arc::new(PostgresStorage::open(url.reveal()).await.map_err(failed)?)
             }
             None => {
                 let opened = SqliteStorage::open(&embedded).await;

@@ -62,9 +62,11 @@ impl std::str::FromStr for DatabaseUrl {
 impl std::fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (_, rest) = self.0.split_once("://").unwrap_or_default();
-        let rest = rest.split('?').next().unwrap_or_default();
-        let host_and_name = rest.rsplit_once('@').map_or(rest, |(_, after)| after);
-        write!(f, "postgres://{host_and_name}")
+        // Whatever stands before the last @ may be a password, and without one it may be all of it.
+        match rest.rsplit_once('@') {
+            Some((_, after)) => write!(f, "postgres://{}", after.split('?').next().unwrap_or_default()),
+            None => f.write_str("postgres://…"),
+        }
     }
 }
 
@@ -415,7 +417,8 @@ mod tests {
     fn what_prints_of_a_database_s_url_is_no_secret() {
         for (url, printed) in [
             ("postgres://u:p@ss@db.example:5432/feedback?password=x", "postgres://db.example:5432/feedback"),
-            ("postgresql://db.example/feedback", "postgres://db.example/feedback"),
+            ("postgres://u:open?sesame@db.example/feedback", "postgres://db.example/feedback"),
+            ("postgres://feedback:opensesame", "postgres://…"),
         ] {
             let url: DatabaseUrl = url.parse().unwrap();
             assert_eq!((url.to_string(), format!("{url:?}")), (printed.to_owned(), printed.to_owned()));

@@ -1,7 +1,7 @@
 //! More than can be served: some of it is refused at once, so that the rest is served in time.
 //!
-//! What waits for its turn on the runtime's threads is the queue. While one stands, requests of programs are refused in
-//! a growing share, with 503 and Retry-After; once it is gone, the share shrinks again. As in CoDel (RFC 8289), the least
+//! What waits for its turn on the runtime's threads is the queue. While one stands, requests of programs that do not
+//! administer anything are refused in a growing share, with 503 and Retry-After; once it is gone, the share shrinks again. As in CoDel (RFC 8289), the least
 //! wait within a while tells a standing queue from a burst.
 
 use std::sync::atomic::{AtomicU32, Ordering};

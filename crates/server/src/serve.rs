@@ -20,6 +20,9 @@ use crate::whole_body::ARRIVES_WITHIN;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
+/// How soon the signing keys are read again once one was made; it is published long before it signs.
+const SIGNING_KEYS_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How long the headers of a request may take to arrive, and a connection to answer.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 
@@ -92,9 +95,6 @@ async fn follow_feed(app: Arc<App>) {
         let read = app.live.catch_up().await;
         if read.is_ok() {
             metrics::feed_was_read(app.clock.now());
-            if app.live.signing_keys_changed() {
-                read_signing_keys(&app).await;
-            }
         }
         match read {
             Ok(()) if !readable => {
@@ -114,7 +114,6 @@ async fn read_signing_keys(app: &App) {
     match app.signing_keys.reload(&*app.store).await {
         Ok(()) => {
             app.seen_tokens.forget();
-            tracing::info!("the signing keys were read again");
         }
         Err(error) => {
             app.live.signing_keys_not_read();
@@ -125,8 +124,14 @@ async fn read_signing_keys(app: &App) {
 
 async fn keep_up(app: Arc<App>) {
     let (mut flush, mut sweep) = (every(FLUSH_INTERVAL), every(SWEEP_INTERVAL));
+    let mut signing_keys = every(SIGNING_KEYS_INTERVAL);
     loop {
         tokio::select! {
+            _ = signing_keys.tick() => {
+                if app.live.signing_keys_changed() {
+                    read_signing_keys(&app).await;
+                }
+            }
             _ = flush.tick() => {
                 if let Err(error) = app.live.flush_uses().await {
                     tracing::warn!(%error, "the last-used times could not be written; trying again later");

@@ -133,7 +133,7 @@ impl Audit for PostgresStorage {
     }
 
     async fn changes_after(&self, after: i64, limit: u32) -> Result<Vec<storage::Change>> {
-        self.read(async |connection| {
+        self.read_feed(async |connection| {
             let change = |row: &PgRow| {
                 Ok(storage::Change {
                     sequence: row.value("sequence")?,
@@ -175,7 +175,7 @@ impl Audit for PostgresStorage {
     }
 
     async fn last_sequence(&self) -> Result<i64> {
-        self.read(async |connection| {
+        self.read_feed(async |connection| {
             sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM audit_event")
                 .fetch_one(connection)
                 .await

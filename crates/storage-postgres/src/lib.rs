@@ -45,7 +45,7 @@ use sqlx::{Connection, PgConnection};
 use storage::Result;
 use tokio::time::timeout;
 
-use crate::links::{Links, Patience};
+use crate::links::{Links, Patience, Purpose};
 use crate::row::Stored;
 
 /// A store that hangs makes a node refuse within seconds; without a bound, requests would pile up behind it.
@@ -54,6 +54,13 @@ const WRITE: Patience = Patience { turn: Duration::from_secs(5), whole: Duration
 
 /// What reads or writes all of the store, which nobody does while a program waits for it.
 const UPKEEP: Patience = Patience { turn: Duration::from_secs(5), whole: Duration::from_secs(600) };
+
+/// Whoever reads waits for nobody who writes, and whoever administers for nobody who submits responses: a verb that waits
+/// for a lock has its connection meanwhile. The change feed waits for nobody at all.
+const FEED: Purpose = Purpose { most: 1, statement_timeout: "1500ms" };
+const READING: Purpose = Purpose { most: 5, statement_timeout: "1500ms" };
+const WRITING: Purpose = Purpose { most: 4, statement_timeout: "5s" };
+const ADMINISTERING: Purpose = Purpose { most: 2, statement_timeout: "5s" };
 
 /// How long opening waits for the database to answer at all.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -78,7 +85,10 @@ const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 /// The store in a database that other processes may have open too.
 #[derive(Debug)]
 pub struct PostgresStorage {
-    links: Links,
+    feed: Links,
+    reading: Links,
+    writing: Links,
+    administering: Links,
 }
 
 impl PostgresStorage {
@@ -86,42 +96,71 @@ impl PostgresStorage {
     /// this version. `Unavailable`, with the reason, if it can't be reached or is none for us; `TooNew`, `Corrupt`.
     pub async fn open(url: &str) -> Result<Self> {
         let options = links::options(url)?;
-        let connecting = timeout(CONNECT, links::connect(&options));
+        let connecting = timeout(CONNECT, links::connect(&options, WRITING.statement_timeout));
         let mut connection = connecting.await.map_err(|_| links::late(CONNECT))??;
         let migrating = timeout(UPKEEP.whole, migrations::run(&mut connection));
         migrating.await.map_err(|_| links::late(UPKEEP.whole))??;
         connection.close().await.stored()?;
-        Ok(Self { links: Links::new(options)? })
+        Ok(Self {
+            feed: Links::new(&options, FEED)?,
+            reading: Links::new(&options, READING)?,
+            writing: Links::new(&options, WRITING)?,
+            administering: Links::new(&options, ADMINISTERING)?,
+        })
+    }
+
+    /// Whether there is a store, of whatever version, in the database at `url`. Changes nothing. `Unavailable` as in
+    /// [`open`](Self::open).
+    pub async fn is_there(url: &str) -> Result<bool> {
+        let options = links::options(url)?;
+        let connecting = timeout(CONNECT, links::connect(&options, READING.statement_timeout));
+        let mut connection = connecting.await.map_err(|_| links::late(CONNECT))??;
+        let is_there = sqlx::query_scalar("SELECT to_regclass('audit_event') IS NOT NULL");
+        let is_there = is_there.fetch_one(&mut connection).await.stored()?;
+        connection.close().await.stored()?;
+        Ok(is_there)
+    }
+
+    /// Reads what the change feed asks for, by one statement.
+    async fn read_feed<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        self.feed.lend(READ, verb).await
     }
 
     /// Reads by one statement.
     async fn read<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        self.links.lend(READ, verb).await
+        self.reading.lend(READ, verb).await
     }
 
     /// Reads by several statements that see the same state.
     async fn read_all<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        self.transaction(READ, BEGIN_SNAPSHOT, verb).await
+        self.transaction(&self.reading, READ, BEGIN_SNAPSHOT, verb).await
     }
 
     /// Writes what leaves no line in the audit log.
     async fn write<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        self.transaction(WRITE, BEGIN, verb).await
+        self.transaction(&self.writing, WRITE, BEGIN, verb).await
+    }
+
+    /// Writes what programs write in any number, with a line in the audit log: there are never many of them between an
+    /// administrator and the lock.
+    async fn write_with_line<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        self.transaction(&self.writing, WRITE, BEGIN_ADMINISTRATION, verb).await
     }
 
     /// Makes an administrative change.
     async fn administer<T>(&self, verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        self.transaction(WRITE, BEGIN_ADMINISTRATION, verb).await
+        self.transaction(&self.administering, WRITE, BEGIN_ADMINISTRATION, verb).await
     }
 
     /// Commits what the verb did, unless it answers an error.
     async fn transaction<T>(
         &self,
+        links: &Links,
         patience: Patience,
         begin: &'static str,
         verb: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
     ) -> Result<T> {
-        self.links
+        links
             .lend(patience, async |connection| {
                 let mut tx = connection.begin_with(begin).await.stored()?;
                 let outcome = verb(&mut tx).await;

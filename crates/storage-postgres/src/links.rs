@@ -17,9 +17,6 @@ use tokio::time::timeout;
 
 use crate::row::{Columns, Stored};
 
-/// How many connections a process has at most.
-const MOST: usize = 10;
-
 /// How long a connection that was idle may take to show that it is alive.
 const TRIAL: Duration = Duration::from_millis(500);
 
@@ -35,22 +32,32 @@ pub(crate) struct Patience {
     pub(crate) whole: Duration,
 }
 
-/// Makes a new connection what every verb relies on, and answers what server it is. The server's own limits are shorter
-/// than a verb's patience with it, so that what is abandoned ends there too: `idle_in_transaction_session_timeout`
-/// frees what a stopped node holds before others give up waiting for it. A `synchronous_commit` that is stricter than
-/// `on` stays. All by one statement, not by start-up parameters, which PgBouncer would refuse.
+/// Connections for one purpose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Purpose {
+    /// How many a process has at most.
+    pub(crate) most: usize,
+    /// How long the server works on a statement of theirs, as it writes that. Shorter than a verb's patience with it, so
+    /// that what is abandoned ends there too.
+    pub(crate) statement_timeout: &'static str,
+}
+
+/// Makes a new connection what every verb relies on, and answers what server it is. As with statements, what the server
+/// waits for by itself is shorter than a verb's patience: `idle_in_transaction_session_timeout` frees what a stopped node
+/// holds before others give up waiting for it. A `synchronous_commit` that is stricter than `on` stays. All by one
+/// statement, not by start-up parameters, which PgBouncer would refuse.
 const PREPARE: &str = "SELECT current_setting('server_version_num')::INTEGER / 10000 AS version, \
      current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby, \
      set_config('idle_in_transaction_session_timeout', '3s', false), set_config('lock_timeout', '4s', false), \
-     set_config('statement_timeout', '5s', false), set_config('tcp_user_timeout', '5s', false), \
+     set_config('statement_timeout', $1, false), set_config('tcp_user_timeout', '5s', false), \
      set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' \
      ELSE current_setting('synchronous_commit') END, false)";
 
 /// Opens a connection, and refuses a server that is too old, does not store UTF-8, or only follows another one: that
 /// would tell what was true a while ago.
-pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+pub(crate) async fn connect(options: &PgConnectOptions, statement_timeout: &str) -> Result<PgConnection> {
     let mut connection = PgConnection::connect_with(options).await.stored()?;
-    let server = sqlx::query(PREPARE).fetch_one(&mut connection).await.stored()?;
+    let server = sqlx::query(PREPARE).bind(statement_timeout).fetch_one(&mut connection).await.stored()?;
     let version: i32 = server.value("version")?;
     let encoding: &str = server.value("encoding")?;
     let refuse = |why: String| Err(StorageError::Unavailable(why.into()));
@@ -92,7 +99,14 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions> {
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
         if !PARAMETERS.contains(&name) {
-            return refuse(format!("the URL of the database has an unknown parameter, {name}"));
+            // Anything else may be a password with a ? in it.
+            let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
+            return refuse(if is_name {
+                format!("the URL of the database has an unknown parameter, {name}")
+            } else {
+                "the URL of the database has an unknown parameter; a ? in a password is written %3F"
+                    .to_owned()
+            });
         }
     }
     let options: PgConnectOptions = url.parse().stored()?;
@@ -107,6 +121,7 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions> {
 /// Opens connections for the pool, and tries them.
 struct Opener {
     options: PgConnectOptions,
+    statement_timeout: &'static str,
     /// When the server was last found to be silent. What is idle since before that would only be silent too.
     silent: Mutex<Option<Instant>>,
 }
@@ -126,7 +141,7 @@ impl Manager for Opener {
     type Error = StorageError;
 
     async fn create(&self) -> Result<PgConnection> {
-        connect(&self.options).await
+        connect(&self.options, self.statement_timeout).await
     }
 
     async fn recycle(&self, idle: &mut PgConnection, metrics: &Metrics) -> RecycleResult<StorageError> {
@@ -162,7 +177,7 @@ impl Drop for Lent {
     }
 }
 
-/// The connections of a store.
+/// The connections of a store for one purpose.
 pub(crate) struct Links(Pool<Opener>);
 
 impl fmt::Debug for Links {
@@ -173,9 +188,10 @@ impl fmt::Debug for Links {
 }
 
 impl Links {
-    pub(crate) fn new(options: PgConnectOptions) -> Result<Self> {
-        let opener = Opener { options, silent: Mutex::new(None) };
-        let pool = Pool::builder(opener).max_size(MOST).runtime(Runtime::Tokio1).build();
+    pub(crate) fn new(options: &PgConnectOptions, purpose: Purpose) -> Result<Self> {
+        let Purpose { most, statement_timeout } = purpose;
+        let opener = Opener { options: options.clone(), statement_timeout, silent: Mutex::new(None) };
+        let pool = Pool::builder(opener).max_size(most).runtime(Runtime::Tokio1).build();
         pool.map(Self).map_err(|error| StorageError::Unavailable(error.into()))
     }
 
@@ -235,8 +251,8 @@ mod tests {
 
     #[test]
     fn the_password_is_not_printed() {
-        let links =
-            Links::new(options("postgres://feedback:open-sesame@localhost/feedback").unwrap()).unwrap();
+        let options = options("postgres://feedback:open-sesame@localhost/feedback").unwrap();
+        let links = Links::new(&options, Purpose { most: 1, statement_timeout: "1s" }).unwrap();
         assert!(!format!("{links:?}").contains("sesame"), "{links:?}");
     }
 
@@ -244,6 +260,7 @@ mod tests {
     fn what_sqlx_would_take_no_notice_of_is_refused() {
         let refusal = |url| options(url).unwrap_err().to_string();
         assert!(refusal("mysql://localhost").ends_with("does not begin with postgres://"));
+        assert!(!refusal("postgres://feedback:open?sesame9@localhost/feedback").contains("sesame"));
         let misspelt = refusal("postgres://localhost/feedback?port=5432&sslmod=require");
         assert!(misspelt.ends_with("has an unknown parameter, sslmod"));
         assert!(refusal("postgresql://localhost/feedback?sslmode=never").contains("unknown value \"never\""));

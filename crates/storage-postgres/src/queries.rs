@@ -51,7 +51,7 @@ fn change(action: Action, query: &Query, before: Value, after: Value) -> Change 
 #[async_trait]
 impl Queries for PostgresStorage {
     async fn create_query(&self, stamp: &Stamp, query: &Query) -> Result<()> {
-        self.administer(async |tx| {
+        self.write_with_line(async |tx| {
             author::require(tx, stamp, query.environment.into(), Role::Author).await?;
             environments::find_open(tx, query.environment).await?;
             sqlx::query(

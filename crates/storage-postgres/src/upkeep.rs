@@ -99,7 +99,7 @@ const EVERY_ROW: [&str; 17] = [
 #[async_trait]
 impl Upkeep for PostgresStorage {
     async fn ping(&self) -> Result<()> {
-        self.read(async |connection| {
+        self.read_feed(async |connection| {
             sqlx::query("SELECT 1 FROM account LIMIT 1").fetch_optional(connection).await.stored()?;
             Ok(())
         })
@@ -121,7 +121,7 @@ impl Upkeep for PostgresStorage {
     }
 
     async fn outlive_copies(&self, stamp: &Stamp) -> Result<()> {
-        self.transaction(UPKEEP, BEGIN_ADMINISTRATION, async |tx| {
+        self.transaction(&self.administering, UPKEEP, BEGIN_ADMINISTRATION, async |tx| {
             // As those who note uses do, lest one waits for the other.
             sqlx::query("SELECT 1 FROM keypair ORDER BY id FOR UPDATE").execute(&mut *tx).await.stored()?;
             // Generations count by one; milliseconds are ahead of any such count, and later restores of later ones.
@@ -150,7 +150,7 @@ impl Upkeep for PostgresStorage {
     async fn check(&self) -> Result<Vec<String>> {
         let mut faults = Vec::new();
         for statement in EVERY_ROW {
-            let read = self.transaction(UPKEEP, BEGIN_READING, async |tx| {
+            let read = self.transaction(&self.reading, UPKEEP, BEGIN_READING, async |tx| {
                 sqlx::query(statement).execute(tx).await.stored()?;
                 Ok(())
             });
@@ -160,7 +160,7 @@ impl Upkeep for PostgresStorage {
             }
         }
         for (what, statement) in FAULTS {
-            let count = self.transaction(UPKEEP, BEGIN_READING, async |tx| {
+            let count = self.transaction(&self.reading, UPKEEP, BEGIN_READING, async |tx| {
                 sqlx::query_scalar::<_, i64>(statement).fetch_one(tx).await.stored()
             });
             match count.await {
@@ -172,12 +172,16 @@ impl Upkeep for PostgresStorage {
         }
         // What is broken can't be counted.
         if faults.is_empty() {
-            faults = self.transaction(UPKEEP, BEGIN_READING, async |tx| recount::faults(tx).await).await?;
+            faults = self
+                .transaction(&self.reading, UPKEEP, BEGIN_READING, async |tx| recount::faults(tx).await)
+                .await?;
         }
         Ok(faults)
     }
 
     async fn close(&self) {
-        self.links.close();
+        for links in [&self.feed, &self.reading, &self.writing, &self.administering] {
+            links.close();
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Query, RawPathParams};
-use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::{AccountId, Actor, Environment, EnvironmentId, KeyId, Owner, QueryId, Scope, Scopes};
@@ -125,9 +124,6 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for Token<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        if may_be_refused(parts) && !app.load.admits() {
-            return Err(ApiError::Busy);
-        }
         let verified = match access_token::verify(app, bearer(parts)?).await {
             Ok(verified) => verified,
             Err(TokenRefused::Invalid(why)) => {
@@ -136,18 +132,15 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for Token<R> {
             }
             Err(TokenRefused::Unavailable(error)) => return Err(ApiError::Unavailable(Box::new(error))),
         };
+        if !verified.scopes.administers() && !app.load.admits() {
+            return Err(ApiError::Busy);
+        }
         if !R::ANY_OF.is_empty() && !R::ANY_OF.iter().any(|scope| verified.scopes.contains(*scope)) {
             return Err(ApiError::MissingScope(R::ANY_OF));
         }
         let address = client_address(&parts.extensions, &parts.headers, &app.config.trusted_proxies);
         Ok(Self { verified, address, requirement: PhantomData })
     }
-}
-
-/// Whether the request may be refused for the load: reading and the stream of responses. What administers is always
-/// served: to disable a keypair is most urgent when there is too much of everything.
-fn may_be_refused(parts: &Parts) -> bool {
-    matches!(parts.method, Method::GET | Method::HEAD) || parts.uri.path().ends_with("/responses")
 }
 
 /// The token in the one place where it may stand (RFC 6750 §2.1; RFC 9700 §4.3.2 on why not in the query).

@@ -63,7 +63,8 @@ impl Live {
             keypairs: Cache::new(keypairs),
             environments: Cache::new(ENVIRONMENTS),
             forgotten: RwLock::default(),
-            signing_keys_changed: AtomicBool::new(false),
+            // What was read before may be from before the first line that is read now.
+            signing_keys_changed: AtomicBool::new(true),
             feed: Feed::from(store.last_sequence().await?, clock),
             uses: Uses::default(),
             store,
@@ -132,15 +133,19 @@ impl Live {
 
     /// Forgets what may have become untrue.
     fn forget(&self, heard: Heard<'_>) {
-        let mut forgotten = self.forgotten.write().unwrap_or_else(PoisonError::into_inner);
-        *forgotten += 1;
         let (touched, id) = match heard {
             Heard::Change(change) => (Touched::by(&change.action), change.object.id.as_str()),
             Heard::AnotherHistory => (Touched::Everything, ""),
         };
+        if matches!(touched, Touched::SigningKeys | Touched::Everything) {
+            self.signing_keys_changed.store(true, Ordering::Release);
+        }
+        if matches!(touched, Touched::Nothing | Touched::SigningKeys) {
+            return;
+        }
+        let mut forgotten = self.forgotten.write().unwrap_or_else(PoisonError::into_inner);
+        *forgotten += 1;
         match (touched, id.parse::<KeyId>(), id.parse::<Owner>()) {
-            (Touched::Nothing, ..) => {}
-            (Touched::SigningKeys, ..) => self.signing_keys_changed.store(true, Ordering::Release),
             (Touched::Keypair, Ok(id), _) => drop(self.keypairs.remove(&id)),
             (Touched::Owner, _, Ok(owner)) => {
                 self.environments.retain(|_, environment| !owner.reaches(environment));
@@ -148,10 +153,9 @@ impl Live {
                     .retain(|_, live| live.credential.owner != owner && Owner::from(live.account) != owner);
             }
             (Touched::Environment, _, Ok(Owner::Environment(id))) => drop(self.environments.remove(&id)),
-            (Touched::Keypair | Touched::Owner | Touched::Environment | Touched::Everything, ..) => {
+            _ => {
                 self.environments.clear();
                 self.keypairs.clear();
-                self.signing_keys_changed.store(true, Ordering::Release);
             }
         }
     }

@@ -41,9 +41,6 @@ pub(super) async fn token(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<(NoStore, Json<Answer>), OAuthError> {
-    if !app.load.admits() {
-        return Err(OAuthError::Busy);
-    }
     let (parts, body) = request.into_parts();
     if parts.uri.query().is_some_and(|query| !query.is_empty()) {
         return Err(OAuthError::InvalidRequest(
@@ -59,6 +56,9 @@ pub(super) async fn token(
     let now = app.clock.now();
     let Authenticated { key, live, n } = authenticate(&app, &presented, now).await?;
     let credential = &live.credential;
+    if !credential.scopes.administers() && !app.load.admits() {
+        return Err(OAuthError::Busy);
+    }
     if grant_type != "client_credentials" {
         return Err(OAuthError::UnsupportedGrantType);
     }

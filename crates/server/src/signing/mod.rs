@@ -161,8 +161,20 @@ impl ParsedKey {
     }
 }
 
+/// Those of algorithms that a newer version of Feedback brought are left to it.
 fn parsed(stored: &[SigningKey], sealer: &Sealer) -> Result<Arc<[ParsedKey]>, SigningKeyError> {
-    stored.iter().map(|key| ParsedKey::open(key, sealer)).collect()
+    let known = |key: &&SigningKey| {
+        let known = key.algorithm.parse::<Algorithm>().is_ok();
+        if !known {
+            tracing::warn!(
+                kid = key.kid,
+                algorithm = key.algorithm,
+                "a signing key is not understood, and left alone"
+            );
+        }
+        known
+    };
+    stored.iter().filter(known).map(|key| ParsedKey::open(key, sealer)).collect()
 }
 
 fn generate(

@@ -42,6 +42,9 @@ fn copies_are_left_to_the_tools_of_postgresql() {
     assert!(operator.refusal(&["backup", "copy"]).contains("pg_dump"));
     assert!(operator.refusal(&["restore", "copy", "--yes"]).contains("pg_restore"));
     assert!(operator.refusal(&["restore"]).contains("pass --yes"));
+    let empty = Operator::on_postgres();
+    assert!(empty.refusal(&["restore", "--yes"]).contains("there is no store"), "nothing was brought back");
+    assert!(empty.refusal(&["check"]).contains("there is no store"));
     let restored = operator.json(&["restore", "--yes"]);
     assert_eq!(restored["audit_events"], operator.json(&["check"])["audit_events"].as_u64().unwrap() - 1);
     assert_eq!(operator.json(&["key", "show", &key])["id"], json!(key), "keypairs stay, their tokens do not");
