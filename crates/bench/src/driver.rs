@@ -173,8 +173,10 @@ impl Shared {
 /// that counts.
 pub(crate) async fn drive<S>(load: Load, sample: impl Fn() -> Result<S>) -> Result<(Answers, S, S)> {
     let (warm_up, counted) = (load.warm_up, load.counted);
-    let (shared, mut connections) = start(load, false)?;
-    tokio::time::sleep(warm_up).await;
+    let (shared, mut connections, _awake) = start(load, false)?;
+    if !warm_up.is_zero() {
+        tokio::time::sleep(warm_up).await;
+    }
     *shared.answers.borrow_mut() = Answers::new()?;
     let (before, began) = (sample()?, Instant::now());
     tokio::select! {
@@ -192,13 +194,15 @@ pub(crate) async fn drive<S>(load: Load, sample: impl Fn() -> Result<S>) -> Resu
 
 /// Sends all requests of the load and answers with the bodies, which must all be good ones; in no particular order.
 pub(crate) async fn collect(load: Load) -> Result<Vec<Vec<u8>>> {
-    let (shared, mut connections) = start(load, true)?;
+    let (shared, mut connections, _awake) = start(load, true)?;
     all_done(&mut connections).await;
     shared.answers.replace(Answers::new()?).all_good("preparing")?;
     Ok(shared.bodies.as_ref().map(RefCell::take).unwrap_or_default())
 }
 
-fn start(load: Load, keep: bool) -> Result<(Rc<Shared>, JoinSet<()>)> {
+/// Starts the connections, and beside them a task that keeps the driver's core from sleeping as long as it is kept: on
+/// one machine the server would pay for waking it, the more often the slower the server is.
+fn start(load: Load, keep: bool) -> Result<(Rc<Shared>, JoinSet<()>, JoinSet<()>)> {
     let shared = Rc::new(Shared {
         began: Instant::now(),
         next: Mutex::new(0),
@@ -211,7 +215,13 @@ fn start(load: Load, keep: bool) -> Result<(Rc<Shared>, JoinSet<()>)> {
     for _ in 0..shared.load.connections {
         connections.spawn_local(connection(shared.clone()));
     }
-    Ok((shared, connections))
+    let mut awake = JoinSet::new();
+    awake.spawn_local(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+    Ok((shared, connections, awake))
 }
 
 async fn all_done(connections: &mut JoinSet<()>) {
@@ -282,4 +292,111 @@ fn parse(bytes: &[u8]) -> std::io::Result<Option<(Answer, bool)>> {
         body: body.to_vec(),
     };
     Ok(Some((answer, keep)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::floor::{self, Sizes};
+    use tokio::net::TcpListener;
+    use tokio::task::LocalSet;
+
+    const SIZES: Sizes = Sizes { signed: 400, token: 700, api: 300 };
+
+    fn load(address: SocketAddr, path: &str, most: u64, pace: Pace) -> Load {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        Load {
+            address,
+            requests: Rc::new(move |_, into| into.extend_from_slice(head.as_bytes())),
+            most,
+            connections: 8,
+            pace,
+            warm_up: Duration::ZERO,
+            counted: Duration::from_secs(60),
+        }
+    }
+
+    /// The floor, served by this program.
+    fn floor() -> SocketAddr {
+        let address = crate::process::free_address().unwrap();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            runtime.block_on(floor::serve(address, SIZES)).unwrap();
+        });
+        while std::net::TcpStream::connect(address).is_err() {
+            std::thread::yield_now();
+        }
+        address
+    }
+
+    fn run<T>(task: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, task)
+    }
+
+    /// Answers each request on every connection with the next of the answers.
+    async fn scripted(answers: &'static [&'static str]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::task::spawn_local(async move {
+            let mut answers = answers.iter();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut buffer = [0; 1024];
+                while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                    let Some(answer) = answers.next() else { break };
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    if answer.contains("close") {
+                        break;
+                    }
+                }
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn every_answer_of_the_floor_is_counted_once() {
+        let address = floor();
+        run(async {
+            let bodies = collect(load(address, floor::API, 1_000, Pace::Closed)).await.unwrap();
+            assert_eq!(bodies.len(), 1_000);
+            assert!(bodies.iter().all(|body| body.len() == SIZES.api));
+            for algorithm in crate::feedback::Algorithm::ALL {
+                let verified = load(address, &floor::verifying(algorithm), 1, Pace::Closed);
+                assert_eq!(collect(verified).await.unwrap(), [vec![b'x'; SIZES.api]]);
+            }
+            assert!(collect(load(address, "/nowhere", 1, Pace::Closed)).await.is_err());
+        });
+    }
+
+    #[test]
+    fn a_constant_rate_is_kept() {
+        let address = floor();
+        run(async {
+            let began = Instant::now();
+            let load = load(address, floor::API, 500, Pace::Open(1_000.0));
+            let (answers, (), ()) = drive(load, || Ok(())).await.unwrap();
+            assert_eq!((answers.good, answers.bad), (500, 0));
+            assert_eq!(answers.since_due.len(), 500);
+            // The last one is due 499 ms after the first.
+            assert!(began.elapsed() >= Duration::from_millis(499), "{:?}", began.elapsed());
+        });
+    }
+
+    #[test]
+    fn what_came_is_told_apart() {
+        run(async {
+            let address = scripted(&[
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+                "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+                "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+            ])
+            .await;
+            let load = Load { connections: 1, ..load(address, "/", 5, Pace::Closed) };
+            let (answers, (), ()) = drive(load, || Ok(())).await.unwrap();
+            assert_eq!((answers.good, answers.shed, answers.bad), (2, 1, 2), "{:?}", answers.example);
+            assert_eq!(answers.example.as_deref(), Some("503 "));
+        });
+    }
 }

@@ -54,7 +54,7 @@ fn line(from: (f64, f64), to: (f64, f64), colour: &str, width: f64) -> String {
 
 /// Bars below each other, from zero; a thin line shows the least and the most.
 pub(crate) fn bars(title: &str, all: &[Bar]) -> String {
-    const LEFT: f64 = 290.0;
+    const LEFT: f64 = 330.0;
     const STEP: f64 = 26.0;
     let most = all.iter().map(|bar| bar.figure.most).fold(0.0, f64::max);
     let x = |value: f64| LEFT + (WIDTH - LEFT - 70.0) * value / most;
@@ -97,7 +97,7 @@ pub(crate) fn lines(title: &str, ticks: &[(f64, &str)], all: &[Line], logarithmi
     let steps = if logarithmic { (high - low).max(1.0) as usize } else { 4 };
     for n in 0..=steps {
         let value = low + (high - low) * n as f64 / steps as f64;
-        let name = digits(if logarithmic { 10f64.powf(value) } else { value });
+        let name = if logarithmic { 10f64.powf(value) } else { value }.to_string();
         inside += &line((LEFT, y(value)), (RIGHT, y(value)), FAINT, 1.0);
         inside += &text(LEFT - 10.0, y(value) + 4.0, "end", &name);
     }
@@ -120,7 +120,7 @@ pub(crate) fn lines(title: &str, ticks: &[(f64, &str)], all: &[Line], logarithmi
             let _ = writeln!(inside, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>");
         }
         if let Some(end) = drawn.points.last() {
-            names.push((at(end).1, format!("{} {}", drawn.name, digits(end.1)), colour));
+            names.push((at(end).1, format!("{}: {}", drawn.name, digits(end.1)), colour));
         }
     }
     names.sort_by(|one, other| one.0.total_cmp(&other.0));

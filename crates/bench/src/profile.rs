@@ -52,7 +52,8 @@ pub(crate) async fn measure(workplace: Workplace, requests: &str) -> Result<Stri
     report.args([
         "report",
         "--stdio",
-        "--no-children",
+        "--children",
+        "--no-inline",
         "--call-graph=graph,99.9",
         "--percent-limit=0.5",
         "--input",

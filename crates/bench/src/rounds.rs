@@ -121,7 +121,7 @@ impl Figure {
 /// Three significant digits, without exponents.
 pub(crate) fn digits(value: f64) -> String {
     let before = value.abs().log10().floor() as i32 + 1;
-    match usize::try_from(3 - before) {
+    match usize::try_from(3i32.saturating_sub(before)) {
         Ok(after) if value != 0.0 => format!("{value:.*}", after.min(4)),
         _ => format!("{value:.0}"),
     }

@@ -88,6 +88,8 @@ pub struct SqliteStorage {
     readers: SqlitePool,
     /// How to open one more connection.
     options: SqliteConnectOptions,
+    /// How to open another one that writes.
+    writing: SqliteConnectOptions,
 }
 
 impl SqliteStorage {
@@ -101,10 +103,10 @@ impl SqliteStorage {
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
             .pragma("wal_autocheckpoint", CHECKPOINT);
+        // What a statement would need to take itself back is a file otherwise, and as much to write as the batch.
+        let writing = options.clone().pragma("cache_size", WRITER_CACHE).pragma("temp_store", "memory");
         let mut writer = {
             let _lock = migrations::lock(path).await?;
-            // What a statement would need to take itself back is a file otherwise, and as much to write as the batch.
-            let writing = options.clone().pragma("cache_size", WRITER_CACHE).pragma("temp_store", "memory");
             let mut writer = SqliteConnection::connect_with(&writing).await.stored()?;
             migrations::run(&mut writer).await?;
             writer
@@ -118,12 +120,21 @@ impl SqliteStorage {
             .connect_with(options.clone().pragma("query_only", "1"))
             .await
             .stored()?;
-        Ok(Self { writer: Mutex::new(Some(writer)), readers, options })
+        Ok(Self { writer: Mutex::new(Some(writer)), readers, options, writing })
     }
 
     async fn write(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>> {
-        MutexGuard::try_map(self.writer().await?, Option::as_mut)
-            .map_err(|_| StorageError::Unavailable("the store is closed".into()))
+        let mut writer = MutexGuard::try_map(self.writer().await?, Option::as_mut)
+            .map_err(|_| StorageError::Unavailable("the store is closed".into()))?;
+        if writer.is_in_transaction() {
+            // One that was dropped is rolled back by then.
+            writer.ping().await.stored()?;
+        }
+        if writer.is_in_transaction() {
+            // On a full disk SQLite rolls back by itself, and the connection believes for ever that it has yet to.
+            *writer = SqliteConnection::connect_with(&self.writing).await.stored()?;
+        }
+        Ok(writer)
     }
 
     async fn writer(&self) -> Result<MutexGuard<'_, Option<SqliteConnection>>> {
@@ -177,5 +188,29 @@ mod tests {
         let (read, written) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
         assert!(matches!(read, Err(StorageError::Unavailable(_))), "{read:?}");
         assert!(matches!(written, Err(StorageError::Unavailable(_))), "{written:?}");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_the_whole_of_a_change_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStorage::open(&folder.path().join(FILE_NAME)).await.unwrap();
+        let most_pages = async |pages: i64| {
+            let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+            let mut writer = store.write().await.unwrap();
+            sqlx::query_scalar::<_, i64>(pragma).fetch_one(&mut *writer).await.unwrap()
+        };
+        store.sealed_or("before", &[7]).await.unwrap();
+        // No less than the file has.
+        most_pages(1).await;
+        let refused = store.sealed_or("big", &vec![7; 1_000_000]).await;
+        assert!(
+            matches!(&refused, Err(StorageError::Unavailable(why)) if why.to_string().contains("full")),
+            "{refused:?}"
+        );
+        assert_eq!(store.sealed("before").await.unwrap(), Some(vec![7]));
+        assert_eq!(store.sealed("big").await.unwrap(), None);
+        most_pages(1_000_000).await;
+        store.sealed_or("big", &vec![8; 1_000_000]).await.unwrap();
+        assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     }
 }
