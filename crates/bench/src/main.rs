@@ -26,6 +26,7 @@ mod workplace;
 use std::io::Write;
 use std::process::ExitCode;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 use crate::workplace::Workplace;
@@ -73,7 +74,22 @@ fn run(task: impl AsyncFnOnce(Workplace) -> Result<()>) -> Result<()> {
     let workplace = Workplace::open()?;
     process::stay_on_driver_core()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, task(workplace))
+    LocalSet::new().block_on(&runtime, async {
+        tokio::select! {
+            done = task(workplace) => done,
+            told = stopped() => told,
+        }
+    })
+}
+
+/// Fails once the program is told to stop. The servers don't hear of it; they are stopped when what holds them is let go.
+async fn stopped() -> Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Err("stopped".into())
 }
 
 /// Measures the parts and prints them; writes the document, if wanted, once all of them are done.
