@@ -92,7 +92,7 @@ async fn stopped() -> Result<()> {
     Err("stopped".into())
 }
 
-/// Measures the parts and prints them; writes the document, if wanted, once all of them are done.
+/// Measures the parts and prints them; writes the document, if wanted, as they are done.
 fn measure(names: &[&str], write: bool) -> Result<()> {
     let machine = machine::description()?;
     run(async |workplace| {
@@ -110,9 +110,11 @@ fn measure(names: &[&str], write: bool) -> Result<()> {
             }?;
             print(&format!("\n{}\n", part.text))?;
             parts.push(part);
+            if write {
+                document::write(&workplace, &machine, &parts)?;
+            }
         }
-        print(&document::targets(&parts))?;
-        if write { document::write(&workplace, &machine, &parts) } else { Ok(()) }
+        print(&document::targets(&parts))
     })
 }
 
