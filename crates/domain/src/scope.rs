@@ -144,11 +144,6 @@ impl Scopes {
         }
     }
 
-    /// Whether they allow to administer anything.
-    pub fn administers(self) -> bool {
-        self.contains(Scope::Admin) || self.contains(Scope::AccountAdmin)
-    }
-
     /// Whether `scope` is one of them.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0

@@ -15,7 +15,6 @@ use storage_sqlite::SqliteStorage;
 use crate::config::Config;
 use crate::crypto::{PersonKey, Sealer};
 use crate::live::Live;
-use crate::load::Load;
 use crate::master_key::{self, MasterKeyError};
 use crate::oauth::access_token::SeenTokens;
 use crate::passwords::Passwords;
@@ -32,8 +31,6 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn Storage>,
     /// What is true right now.
     pub(crate) live: Live,
-    /// How much of what arrives is served.
-    pub(crate) load: Load,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Randomness.
@@ -157,7 +154,6 @@ impl App {
             SigningKeys::open(&*store, sealer, config.signing_algorithm, &stamp, &*entropy).await?;
         Ok(Self {
             live: Live::open(store.clone(), config.remembered_keypairs, clock.clone()).await?,
-            load: Load::default(),
             request_ids: RequestIds::new(&*entropy),
             passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),
             store,

@@ -9,7 +9,6 @@ mod config;
 mod crypto;
 mod keypairs;
 mod live;
-mod load;
 mod master_key;
 mod metrics;
 mod oauth;

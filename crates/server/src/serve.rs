@@ -39,10 +39,6 @@ pub(crate) async fn serve(
     let mut upkeep = JoinSet::new();
     upkeep.spawn(follow_feed(app.clone()));
     upkeep.spawn(keep_up(app.clone()));
-    upkeep.spawn({
-        let app = app.clone();
-        async move { app.load.follow().await }
-    });
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let mut server = axum_server::from_tcp(listener.into_std()?)?

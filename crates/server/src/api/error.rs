@@ -57,8 +57,6 @@ pub(crate) enum ApiError {
     LastSecret,
     /// Something else has that name already.
     Exists,
-    /// There is more to do than can be done.
-    Busy,
     /// What it takes to answer can't be reached.
     Unavailable(Box<dyn Error + Send + Sync>),
     /// A fault of ours.
@@ -129,7 +127,7 @@ impl ApiError {
             Self::TooLarge => &BODY_TOO_LARGE,
             Self::NotJson => &UNSUPPORTED_MEDIA_TYPE,
             Self::Internal(_) | Self::Panicked(_) => &INTERNAL_ERROR,
-            Self::Busy | Self::Unavailable(_) => &UNAVAILABLE,
+            Self::Unavailable(_) => &UNAVAILABLE,
         }
     }
 
@@ -174,7 +172,7 @@ impl ApiError {
                 "The last working secret can't be deleted; rotate first, or remove the keypair.".to_owned()
             }
             Self::Exists => "Something else has that name already.".to_owned(),
-            Self::Busy | Self::Unavailable(_) => "Try again in a second.".to_owned(),
+            Self::Unavailable(_) => "Try again in a second.".to_owned(),
             Self::Internal(_) | Self::Panicked(_) => {
                 "It was logged under this request's id; nothing in the request needs mending.".to_owned()
             }

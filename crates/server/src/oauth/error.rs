@@ -45,9 +45,6 @@ pub(crate) enum OAuthError {
     /// There is nothing at this address.
     #[error("there is nothing at this address; see /.well-known/oauth-authorization-server")]
     NoSuchAddress,
-    /// There is more to do than can be done.
-    #[error("the server has more to do than it can; try again in a second")]
-    Busy,
     /// Something failed inside.
     #[error("the server can't answer right now; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -65,7 +62,7 @@ impl OAuthError {
             Self::InvalidTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "invalid_request"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
-            Self::Busy | Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         }
     }
 }

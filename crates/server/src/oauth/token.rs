@@ -56,9 +56,6 @@ pub(super) async fn token(
     let now = app.clock.now();
     let Authenticated { key, live, n } = authenticate(&app, &presented, now).await?;
     let credential = &live.credential;
-    if !credential.scopes.administers() && !app.load.admits() {
-        return Err(OAuthError::Busy);
-    }
     if grant_type != "client_credentials" {
         return Err(OAuthError::UnsupportedGrantType);
     }
