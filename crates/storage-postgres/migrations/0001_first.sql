@@ -73,7 +73,6 @@ CREATE TABLE keypair (
     created_by_kind TEXT NOT NULL,
     created_by_id   TEXT,
     created_by_name TEXT NOT NULL,
-    last_used_at    BIGINT,
     secrets_made    BIGINT NOT NULL
 );
 CREATE INDEX keypair_of_owner ON keypair (owner_id, id);
@@ -85,7 +84,15 @@ CREATE TABLE keypair_secret (
     hash         BYTEA NOT NULL,
     created_at   BIGINT NOT NULL,
     expires_at   BIGINT,
-    last_used_at BIGINT,
+    PRIMARY KEY (keypair_id, n)
+);
+
+-- When the secret of that number last obtained or used a token. Apart and narrow: it is written all the time, and no edit
+-- has to wait for that. Stays when the secret goes, and goes with the keypair.
+CREATE TABLE key_use (
+    keypair_id TEXT COLLATE "C" NOT NULL REFERENCES keypair (id) ON DELETE CASCADE,
+    n          BIGINT NOT NULL,
+    at         BIGINT NOT NULL,
     PRIMARY KEY (keypair_id, n)
 );
 

@@ -24,9 +24,10 @@ macro_rules! columns {
     () => {
         "keypair.id, keypair.owner_id, keypair.comment, keypair.scopes, keypair.enabled, keypair.generation, \
          keypair.version, keypair.expires_at, keypair.created_at, keypair.created_by_kind, keypair.created_by_id, \
-         keypair.created_by_name, keypair.last_used_at, keypair.secrets_made, secret.n, secret.hint, secret.hash, \
+         keypair.created_by_name, keypair.secrets_made, secret.n, secret.hint, secret.hash, \
          secret.created_at AS secret_created_at, secret.expires_at AS secret_expires_at, \
-         secret.last_used_at AS secret_last_used_at"
+         (SELECT MAX(at) FROM key_use WHERE keypair_id = keypair.id) AS last_used_at, \
+         (SELECT at FROM key_use WHERE keypair_id = keypair.id AND n = secret.n) AS secret_last_used_at"
     };
 }
 
@@ -111,7 +112,7 @@ async fn find(connection: &mut PgConnection, owner: Owner, id: KeyId) -> Result<
 }
 
 /// The owner's keypair, kept from everybody else for the rest of the transaction: those who note uses don't take turns
-/// with administrative verbs, and lock a keypair before its secrets too.
+/// with administrative verbs.
 async fn hold(tx: &mut PgConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
     sqlx::query("SELECT 1 FROM keypair WHERE id = $1 AND owner_id = $2 FOR UPDATE")
         .bind(id.to_string())
@@ -139,26 +140,22 @@ async fn insert_secret(tx: &mut PgConnection, id: KeyId, secret: &Secret) -> Res
     Ok(())
 }
 
-/// Takes keypairs for the rest of the transaction. All who take several do so in this order, so none waits for one that
-/// waits for it.
-const HOLD: &str = "SELECT 1 FROM keypair WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
+/// Keeps keypairs from going while their uses are noted.
+const KEEP: &str = "SELECT 1 FROM keypair WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE";
 
-const NOTE: &str = "UPDATE keypair SET last_used_at = GREATEST(last_used_at, used.at) FROM \
-     (SELECT id, MAX(at) AS at FROM UNNEST($1::TEXT[], $2::BIGINT[]) AS used (id, at) GROUP BY id) used \
-     WHERE keypair.id = used.id";
+/// Notes uses, of keypairs that there still are, each secret's latest. In order, so that of two who note the same none
+/// waits for one that waits for it.
+const NOTE: &str = "INSERT INTO key_use (keypair_id, n, at) \
+     SELECT used.id, n, MAX(at) FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[]) AS used (id, n, at) \
+     JOIN keypair ON keypair.id = used.id GROUP BY used.id, n ORDER BY used.id, n \
+     ON CONFLICT (keypair_id, n) DO UPDATE SET at = GREATEST(key_use.at, EXCLUDED.at)";
 
-const NOTE_SECRETS: &str = "UPDATE keypair_secret SET last_used_at = GREATEST(last_used_at, used.at) FROM \
-     (SELECT id, n, MAX(at) AS at FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[]) AS used (id, n, at) \
-     GROUP BY id, n) used WHERE keypair_id = used.id AND keypair_secret.n = used.n";
-
-/// Notes some uses, each keypair's and each secret's latest.
 async fn note(tx: &mut PgConnection, uses: &[KeyUse]) -> Result<()> {
     let ids: Vec<String> = uses.iter().map(|used| used.keypair.to_string()).collect();
     let secrets: Vec<i64> = uses.iter().map(|used| i64::from(used.secret)).collect();
     let at: Vec<i64> = uses.iter().map(|used| used.at.as_millisecond()).collect();
-    sqlx::query(HOLD).bind(&ids).execute(&mut *tx).await.stored()?;
-    sqlx::query(NOTE).bind(&ids).bind(&at).execute(&mut *tx).await.stored()?;
-    sqlx::query(NOTE_SECRETS).bind(&ids).bind(&secrets).bind(&at).execute(tx).await.stored()?;
+    sqlx::query(KEEP).bind(&ids).execute(&mut *tx).await.stored()?;
+    sqlx::query(NOTE).bind(&ids).bind(&secrets).bind(&at).execute(tx).await.stored()?;
     Ok(())
 }
 
@@ -352,14 +349,23 @@ mod tests {
     async fn each_statement_searches_the_indexes() {
         let mut planner = Planner::new().await;
         let secrets = "keypair_secret_pkey (keypair_id = keypair.id)";
-        assert_eq!(planner.plan(NEWEST).await, ["keypair_of_owner ((owner_id = $1) AND (id < $2))", secrets]);
+        let (used, secret_used) = (
+            "key_use_pkey (keypair_id = keypair.id)",
+            "key_use_pkey ((keypair_id = keypair.id) AND (n = secret.n))",
+        );
+        assert_eq!(
+            planner.plan(NEWEST).await,
+            ["keypair_of_owner ((owner_id = $1) AND (id < $2))", secrets, used, secret_used]
+        );
         assert_eq!(
             planner.plan(LIVE).await,
             [
                 "Sort",
                 "keypair_pkey (id = $1)",
                 "keypair_secret_pkey (keypair_id = ($1)::text)",
-                "environment_pkey (id = keypair.owner_id)"
+                "environment_pkey (id = keypair.owner_id)",
+                used,
+                secret_used
             ]
         );
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{NewResponse, PersonHash};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+use storage::KeyUse;
 use storage::conformance::Fixture;
 
 use crate::PostgresStorage;
@@ -12,7 +13,8 @@ use crate::test_database::Database;
 /// Puts something into each table: of one without a row the planner knows that it is empty.
 async fn fill(f: &Fixture) {
     let environment = f.environment(&f.account().await).await;
-    f.keypair(environment.id).await;
+    let keypair = f.keypair(environment.id).await;
+    f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at: f.now() }]).await.unwrap();
     let response = NewResponse {
         id: f.id(),
         external_id: Some("one".to_owned()),

@@ -179,7 +179,7 @@ mod schema {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 17);
+        assert_eq!(tables.len(), 18);
         for table in tables {
             let step = format!("ALTER TABLE {table} ADD COLUMN later TEXT");
             sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut connection).await.unwrap();

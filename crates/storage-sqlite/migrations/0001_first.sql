@@ -74,7 +74,6 @@ CREATE TABLE keypair (
     created_by_kind TEXT NOT NULL,
     created_by_id   TEXT,
     created_by_name TEXT NOT NULL,
-    last_used_at    INTEGER,
     secrets_made    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX keypair_of_owner ON keypair (owner_id, id);
@@ -86,7 +85,15 @@ CREATE TABLE keypair_secret (
     hash         BLOB NOT NULL,
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER,
-    last_used_at INTEGER,
+    PRIMARY KEY (keypair_id, n)
+) STRICT, WITHOUT ROWID;
+
+-- When the secret of that number last obtained or used a token. Apart and narrow: it is written all the time, and no edit
+-- has to wait for that. Stays when the secret goes, and goes with the keypair.
+CREATE TABLE key_use (
+    keypair_id TEXT NOT NULL REFERENCES keypair (id) ON DELETE CASCADE,
+    n          INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
     PRIMARY KEY (keypair_id, n)
 ) STRICT, WITHOUT ROWID;
 

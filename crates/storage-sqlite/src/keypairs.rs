@@ -6,7 +6,7 @@ use domain::{
     AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, Role, Scopes,
     Secret, SecretHash, Stamp,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use storage::{DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
@@ -20,8 +20,22 @@ use crate::{SqliteStorage, author, begin, environments};
 const USES_AT_ONCE: usize = 500;
 const BETWEEN_USES: Duration = Duration::from_millis(10);
 
+/// What `keypair` makes a keypair of.
+macro_rules! columns {
+    () => {
+        "keypair.*, (SELECT MAX(at) FROM key_use WHERE keypair_id = keypair.id) AS last_used_at"
+    };
+}
+
 /// A part of an owner's keypairs.
-const NEWEST: &str = "SELECT * FROM keypair WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
+const NEWEST: &str =
+    concat!("SELECT ", columns!(), " FROM keypair WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?");
+
+/// Notes uses, of keypairs that there still are.
+const NOTE: &str = "INSERT INTO key_use (keypair_id, n, at) \
+     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) \
+     WHERE EXISTS (SELECT 1 FROM keypair WHERE id = value ->> 0) \
+     ON CONFLICT DO UPDATE SET at = MAX(at, excluded.at)";
 
 fn keypair(row: &SqliteRow, secrets: Vec<Secret>) -> Result<Keypair> {
     let created_by = Actor::from_parts(
@@ -58,7 +72,11 @@ fn secret(row: &SqliteRow) -> Result<Secret> {
 }
 
 async fn with_secrets(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<Keypair> {
-    let secrets = sqlx::query("SELECT * FROM keypair_secret WHERE keypair_id = ? ORDER BY n")
+    let secrets =
+        sqlx::query(
+        "SELECT secret.*, at AS last_used_at FROM keypair_secret secret LEFT JOIN key_use USING (keypair_id, n) \
+         WHERE keypair_id = ? ORDER BY n",
+    )
         .bind(row.value::<&str>("id")?)
         .fetch_all(connection)
         .await
@@ -70,7 +88,7 @@ async fn with_secrets(connection: &mut SqliteConnection, row: &SqliteRow) -> Res
 }
 
 async fn find(connection: &mut SqliteConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
-    let row = sqlx::query("SELECT * FROM keypair WHERE id = ? AND owner_id = ?")
+    let row = sqlx::query(concat!("SELECT ", columns!(), " FROM keypair WHERE id = ? AND owner_id = ?"))
         .bind(id.to_string())
         .bind(owner.to_string())
         .fetch_one(&mut *connection)
@@ -90,27 +108,6 @@ async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) ->
     .bind(secret.hash.as_bytes().as_slice())
     .bind(secret.created_at.as_millisecond())
     .bind(secret.expires_at.map(|at| at.as_millisecond()))
-    .execute(tx)
-    .await
-    .stored()?;
-    Ok(())
-}
-
-async fn note_use(tx: &mut SqliteConnection, used: &KeyUse) -> Result<()> {
-    let at = used.at.as_millisecond();
-    sqlx::query("UPDATE keypair SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) WHERE id = ?")
-        .bind(at)
-        .bind(used.keypair.to_string())
-        .execute(&mut *tx)
-        .await
-        .stored()?;
-    sqlx::query(
-        "UPDATE keypair_secret SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) \
-         WHERE keypair_id = ? AND n = ?",
-    )
-    .bind(at)
-    .bind(used.keypair.to_string())
-    .bind(used.secret)
     .execute(tx)
     .await
     .stored()?;
@@ -175,7 +172,9 @@ impl Keypairs for SqliteStorage {
         let mut secrets: HashMap<String, Vec<Secret>> = HashMap::new();
         if let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) {
             let found = sqlx::query(
-                "SELECT keypair_secret.* FROM keypair JOIN keypair_secret ON keypair_id = keypair.id \
+                "SELECT secret.*, at AS last_used_at \
+                 FROM keypair JOIN keypair_secret secret ON secret.keypair_id = keypair.id \
+                 LEFT JOIN key_use USING (keypair_id, n) \
                  WHERE owner_id = ? AND keypair.id BETWEEN ? AND ? ORDER BY keypair_id, n",
             )
             .bind(owner.to_string())
@@ -283,10 +282,12 @@ impl Keypairs for SqliteStorage {
 
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {
         let mut tx = self.readers.begin().await.stored()?;
-        let row = sqlx::query(
-            "SELECT keypair.*, environment.account_id FROM keypair \
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            ", environment.account_id FROM keypair \
              LEFT JOIN environment ON environment.id = keypair.owner_id WHERE keypair.id = ?",
-        )
+        ))
         .bind(id.to_string())
         .fetch_optional(&mut *tx)
         .await
@@ -311,9 +312,11 @@ impl Keypairs for SqliteStorage {
             }
             let mut writer = self.write().await?;
             let mut tx = begin!(writer);
-            for used in part {
-                note_use(&mut tx, used).await?;
-            }
+            let noted: Vec<_> = part
+                .iter()
+                .map(|used| (used.keypair.to_string(), used.secret, used.at.as_millisecond()))
+                .collect();
+            sqlx::query(NOTE).bind(json!(noted).to_string()).execute(&mut *tx).await.stored()?;
             tx.commit().await.stored()?;
         }
         Ok(())
@@ -328,6 +331,13 @@ mod tests {
     #[tokio::test]
     async fn a_part_of_the_list_is_read_from_the_index() {
         let plan = plan(NEWEST).await;
-        assert_eq!(plan, ["SEARCH keypair USING INDEX keypair_of_owner (owner_id=? AND id<?)"]);
+        assert_eq!(
+            plan,
+            [
+                "SEARCH keypair USING INDEX keypair_of_owner (owner_id=? AND id<?)",
+                "CORRELATED SCALAR SUBQUERY 1",
+                "SEARCH key_use USING PRIMARY KEY (keypair_id=?)"
+            ]
+        );
     }
 }

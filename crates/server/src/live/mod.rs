@@ -17,7 +17,7 @@ use quick_cache::sync::Cache;
 use storage::{KeyUse, Storage, StorageError};
 
 use feed::{Feed, Heard};
-use uses::Uses;
+use uses::{Noted, Uses};
 
 /// How long memory counts after the feed was read: below the second that is promised, by what an answer may take.
 const LEASE: Duration = Duration::from_millis(800);
@@ -37,6 +37,7 @@ pub(crate) struct LiveKeypair {
     pub(crate) credential: Credential,
     /// The account that is the owner, or that owns the environment that is.
     pub(crate) account: AccountId,
+    noted: Noted,
 }
 
 /// What is true right now.
@@ -77,7 +78,7 @@ impl Live {
             let stored = self.store.live_keypair(id).await?;
             Ok(stored.map(|stored| {
                 let credential = Credential::of(&stored.keypair);
-                Arc::new(LiveKeypair { credential, account: stored.account })
+                Arc::new(LiveKeypair { credential, account: stored.account, noted: Noted::default() })
             }))
         };
         self.remembered(&self.keypairs, id, load).await
@@ -171,8 +172,8 @@ impl Live {
     }
 
     /// Notes that a keypair was used; written a few seconds later.
-    pub(crate) fn note_use(&self, used: KeyUse) {
-        self.uses.note(used);
+    pub(crate) fn note_use(&self, keypair: &LiveKeypair, used: KeyUse) {
+        self.uses.note(&keypair.noted, used);
     }
 
     /// Writes the last-used times that were noted.

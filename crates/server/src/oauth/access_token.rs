@@ -185,7 +185,7 @@ pub(crate) async fn verify(app: &App, token: &str) -> Result<Verified, TokenRefu
     let scopes = claims
         .scopes_at(now, &live.credential)
         .map_err(|outlived| TokenRefused::Invalid(outlived.to_string()))?;
-    app.live.note_use(KeyUse { keypair: claims.keypair, secret: claims.secret, at: now });
+    app.live.note_use(&live, KeyUse { keypair: claims.keypair, secret: claims.secret, at: now });
     Ok(Verified { claims, narrowed_to, live, scopes })
 }
 

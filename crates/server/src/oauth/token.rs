@@ -66,7 +66,7 @@ pub(super) async fn token(
     };
     let issued = issue(&app, key, credential, n, scopes, narrowed_to, now)
         .map_err(|error| OAuthError::Unavailable(error.into()))?;
-    app.live.note_use(KeyUse { keypair: key, secret: n, at: now });
+    app.live.note_use(&live, KeyUse { keypair: key, secret: n, at: now });
     let answer = Answer {
         access_token: issued.token,
         token_type: "Bearer",

@@ -192,6 +192,16 @@ pub async fn last_used_never_moves_back(f: Fixture) {
     assert_eq!(found.last_used_at, Some(from_millis(9000)));
     assert_eq!(found.secrets[0].last_used_at, Some(from_millis(9000)));
     assert_eq!(found.version, keypair.version, "use is no edit");
+    let rotated = f.rotated(&found);
+    let without = |_: &Keypair| Ok((rotated.without_secret(1, f.now())?, Action::KeypairSecretDeleted));
+    f.store.change_keypair(&f.stamp(), account.id.into(), keypair.id, None, &without).await.unwrap().unwrap();
+    let found = f.store.keypair(account.id.into(), keypair.id).await.unwrap();
+    assert_eq!(
+        found.last_used_at,
+        Some(from_millis(9000)),
+        "the keypair was used, though that secret is gone"
+    );
+    assert_eq!(found.secrets[0].last_used_at, None);
 }
 
 pub async fn a_change_gets_its_turn_while_uses_are_noted(f: Fixture) {
