@@ -16,10 +16,13 @@ use crate::workplace::Workplace;
 
 const ROUNDS: usize = 3;
 
-/// How many connections bring twice the load: enough that a server that takes all of it has a thousand requests at once.
-const CROWD: usize = 1_000;
+/// How many connections bring twice the load: enough that requests wait for longer than a server should let them.
+const CROWD: usize = 8_000;
 
 const WARM_UP: Duration = Duration::from_millis(500);
+
+/// How long a server has to notice that there is too much.
+const NOTICED: Duration = Duration::from_secs(6);
 const COUNTED: Duration = Duration::from_secs(4);
 
 /// What the last percent may take at twice the load to count as bounded, in milliseconds.
@@ -100,7 +103,7 @@ async fn at_twice(subject: &Subject<'_>) -> Result<AtTwice> {
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let pace = Pace::Open(saturated(subject).await?.answers.rate() * 2.0);
-        let shape = |load: Load| Load { warm_up: WARM_UP, counted: COUNTED, ..load };
+        let shape = |load: Load| Load { warm_up: NOTICED, counted: COUNTED, ..load };
         rounds.push(quietly(subject, CROWD, pace, shape).await?);
     }
     let figure =

@@ -78,7 +78,7 @@ pub(crate) fn bars(title: &str, all: &[Bar]) -> String {
 pub(crate) fn lines(title: &str, ticks: &[(f64, &str)], all: &[Line], logarithmic: bool) -> String {
     const HEIGHT: f64 = 380.0;
     const LEFT: f64 = 80.0;
-    const RIGHT: f64 = WIDTH - 230.0;
+    const RIGHT: f64 = WIDTH - 300.0;
     const TOP: f64 = 56.0;
     const BOTTOM: f64 = HEIGHT - 44.0;
     let values = || all.iter().flat_map(|line| &line.points).map(|point| point.1);

@@ -214,16 +214,11 @@ async fn insert_keypair(
 /// Which way of filling stores this is: to be counted up when something else shall be in them, so that they are made anew.
 const FILLING: &str = "1";
 
-/// By which a store is known to be filled as this version would.
+/// By which a store is known to be filled as this version would: later steps of the schema than its first are taken by
+/// the server that opens it.
 fn fingerprint(workplace: &Workplace) -> Result<String> {
     let mut context = Context::new(&SHA256);
-    let mut steps: Vec<_> = fs::read_dir(workplace.root.join("crates/storage-sqlite/migrations"))?
-        .map(|step| Ok(step?.path()))
-        .collect::<Result<_>>()?;
-    steps.sort();
-    for step in steps {
-        context.update(&fs::read(step)?);
-    }
+    context.update(&fs::read(workplace.root.join("crates/storage-sqlite/migrations/0001_first.sql"))?);
     context.update(FILLING.as_bytes());
     Ok(format!("{:?}", context.finish()))
 }
