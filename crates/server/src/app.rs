@@ -17,6 +17,7 @@ use crate::crypto::{PersonKey, Sealer};
 use crate::live::Live;
 use crate::master_key::{self, MasterKeyError};
 use crate::oauth::access_token::SeenTokens;
+use crate::overload::Overload;
 use crate::passwords::Passwords;
 use crate::request_id::RequestIds;
 use crate::signing::{SigningKeyError, SigningKeys};
@@ -31,6 +32,8 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn Storage>,
     /// What is true right now.
     pub(crate) live: Live,
+    /// Whether there is too much to do.
+    pub(crate) overload: Overload,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Randomness.
@@ -154,6 +157,7 @@ impl App {
             SigningKeys::open(&*store, sealer, config.signing_algorithm, &stamp, &*entropy).await?;
         Ok(Self {
             live: Live::open(store.clone(), config.remembered_keypairs, clock.clone()).await?,
+            overload: Overload::default(),
             request_ids: RequestIds::new(&*entropy),
             passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),
             store,

@@ -12,12 +12,14 @@ mod live;
 mod master_key;
 mod metrics;
 mod oauth;
+mod overload;
 mod passwords;
 mod queries;
 mod request_id;
 mod router;
 mod serve;
 mod signing;
+mod surface;
 mod surroundings;
 mod system;
 #[cfg(test)]

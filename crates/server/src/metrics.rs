@@ -1,16 +1,20 @@
 //! What the program counts, for Prometheus, on a listener of its own.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::http::header;
-use axum::response::Response;
 use axum::routing::get;
 use hyper_util::rt::TokioTimer;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+
+use crate::surface::Surface;
 
 /// Requests answered, by surface, method and status.
 const REQUESTS: &str = "feedback_http_requests_total";
@@ -57,14 +61,14 @@ pub(crate) async fn serve(listener: TcpListener, handle: PrometheusHandle) -> st
 
 /// What is counted of a request, once it is answered.
 pub(crate) struct Measured {
-    surface: &'static str,
+    surface: Surface,
     method: &'static str,
     began: Instant,
 }
 
 impl Measured {
     /// Begins to take the time.
-    pub(crate) fn from(request: &Request) -> Self {
+    pub(crate) fn from(surface: Surface, request: &Request) -> Self {
         let method = match request.method().as_str() {
             "GET" => "GET",
             "HEAD" => "HEAD",
@@ -76,28 +80,54 @@ impl Measured {
             // A client may make names up, and each would be kept.
             _ => "other",
         };
-        Self { surface: surface(request.uri().path()), method, began: Instant::now() }
+        Self { surface, method, began: Instant::now() }
     }
 
     /// Counts the request and how long its answer took.
-    pub(crate) fn answered(self, response: &Response) {
-        let status = response.status().as_str().to_owned();
-        metrics::counter!(REQUESTS, "surface" => self.surface, "method" => self.method, "status" => status)
-            .increment(1);
-        metrics::histogram!(DURATION, "surface" => self.surface).record(self.began.elapsed());
+    pub(crate) fn answered(self, status: StatusCode) {
+        let counted = Counted { surface: self.surface, method: self.method, status: status.as_u16() };
+        let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+        let known = match known.get(&counted) {
+            Some(known) => known.clone(),
+            None => {
+                drop(known);
+                let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+                known.entry(counted).or_insert_with_key(Counters::of).clone()
+            }
+        };
+        known.requests.increment(1);
+        known.duration.record(self.began.elapsed());
     }
 }
+
+/// What is told apart of requests.
+#[derive(PartialEq, Eq, Hash)]
+struct Counted {
+    surface: Surface,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Clone)]
+struct Counters {
+    requests: metrics::Counter,
+    duration: metrics::Histogram,
+}
+
+impl Counters {
+    fn of(counted: &Counted) -> Self {
+        let (surface, method, status) = (counted.surface.name(), counted.method, counted.status.to_string());
+        Self {
+            requests: metrics::counter!(REQUESTS, "surface" => surface, "method" => method, "status" => status),
+            duration: metrics::histogram!(DURATION, "surface" => surface),
+        }
+    }
+}
+
+/// The counters that were asked for by name before: that costs more than to count.
+static KNOWN: LazyLock<RwLock<HashMap<Counted, Counters>>> = LazyLock::new(RwLock::default);
 
 /// Notes that the change feed was read to its end.
 pub(crate) fn feed_was_read(now: domain::Timestamp) {
     metrics::gauge!(FEED_READ).set(now.as_millisecond() as f64 / 1000.0);
-}
-
-fn surface(path: &str) -> &'static str {
-    match path {
-        "/healthz" | "/readyz" => "health",
-        _ if path.starts_with("/oauth2/") || path.starts_with("/.well-known/") => "oauth",
-        _ if path == "/docs" || path.starts_with("/v1") => "api",
-        _ => "web",
-    }
 }

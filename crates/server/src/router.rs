@@ -8,8 +8,6 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::surroundings::surround;
@@ -17,17 +15,13 @@ use crate::{api, oauth, web};
 
 /// The Authorization Server, the Feedback API and the Web UI.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let around = ServiceBuilder::new()
-        .layer(middleware::from_fn_with_state(app.clone(), surround))
-        // Where a handler has a fault of its own, only its own request is lost.
-        .layer(CatchPanicLayer::new());
     Router::new()
         .merge(oauth::routes())
-        .merge(api::routes(app.clone()))
+        .merge(api::routes())
         .merge(web::router(app.clone()))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .layer(around)
+        .layer(middleware::from_fn_with_state(app.clone(), surround))
         .with_state(app)
 }
 

@@ -39,6 +39,7 @@ pub(crate) async fn serve(
     let mut upkeep = JoinSet::new();
     upkeep.spawn(follow_feed(app.clone()));
     upkeep.spawn(keep_up(app.clone()));
+    upkeep.spawn(watch_for_overload(app.clone()));
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let mut server = axum_server::from_tcp(listener.into_std()?)?
@@ -103,6 +104,12 @@ async fn follow_feed(app: Arc<App>) {
             }
             Ok(()) | Err(_) => {}
         }
+    }
+}
+
+async fn watch_for_overload(app: Arc<App>) {
+    if let Err(error) = app.overload.watch().await {
+        tracing::error!(%error, "it is not noticed any more when there are too many requests");
     }
 }
 

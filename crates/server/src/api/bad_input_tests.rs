@@ -282,7 +282,6 @@ async fn a_malformed_if_match_is_refused() {
 async fn a_panic_is_a_problem_and_says_nothing() {
     use axum::routing::get;
     use tower::ServiceExt;
-    use tower_http::catch_panic::CatchPanicLayer;
 
     async fn panics() {
         panic!("the secret is fbs_");
@@ -290,8 +289,6 @@ async fn a_panic_is_a_problem_and_says_nothing() {
     let test = TestApp::start().await;
     let router = axum::Router::new()
         .route("/v1/panics", get(panics))
-        .layer(CatchPanicLayer::custom(super::error::panicked))
-        .layer(axum::middleware::from_fn_with_state(test.app.clone(), super::error::render_problems))
         .layer(axum::middleware::from_fn_with_state(test.app.clone(), crate::surroundings::surround));
     let response = router.oneshot(Request::get("/v1/panics").body(Body::empty()).unwrap()).await.unwrap();
     let headers = response.headers().clone();

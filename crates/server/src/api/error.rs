@@ -1,14 +1,11 @@
 //! Every way in which the API does not do what it was asked: one table from error to status and code, rendered in
 //! one place.
 
-use std::any::Any;
 use std::error::Error;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::{KeypairRefusal, MAX_SECRETS, Scope, Scopes};
 use storage::StorageError;
@@ -16,7 +13,6 @@ use storage::StorageError;
 use super::shapes::{FieldError, Problem};
 use crate::app::App;
 use crate::keypairs::KeypairError;
-use crate::request_id::RequestId;
 
 /// Why a request was not carried out.
 #[derive(Debug)]
@@ -57,6 +53,8 @@ pub(crate) enum ApiError {
     LastSecret,
     /// Something else has that name already.
     Exists,
+    /// There is too much to do.
+    Overloaded,
     /// What it takes to answer can't be reached.
     Unavailable(Box<dyn Error + Send + Sync>),
     /// A fault of ours.
@@ -103,6 +101,7 @@ problem_kinds! {
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is not JSON";
     INTERNAL_ERROR = INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side";
+    OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "There is too much to do";
     UNAVAILABLE = SERVICE_UNAVAILABLE, "unavailable", "The service can't answer right now";
 }
 
@@ -127,6 +126,7 @@ impl ApiError {
             Self::TooLarge => &BODY_TOO_LARGE,
             Self::NotJson => &UNSUPPORTED_MEDIA_TYPE,
             Self::Internal(_) | Self::Panicked(_) => &INTERNAL_ERROR,
+            Self::Overloaded => &OVERLOADED,
             Self::Unavailable(_) => &UNAVAILABLE,
         }
     }
@@ -172,6 +172,7 @@ impl ApiError {
                 "The last working secret can't be deleted; rotate first, or remove the keypair.".to_owned()
             }
             Self::Exists => "Something else has that name already.".to_owned(),
+            Self::Overloaded => "More requests come than can be served; try again in a second.".to_owned(),
             Self::Unavailable(_) => "Try again in a second.".to_owned(),
             Self::Internal(_) | Self::Panicked(_) => {
                 "It was logged under this request's id; nothing in the request needs mending.".to_owned()
@@ -244,7 +245,7 @@ impl ApiError {
     }
 }
 
-/// The error on its way out: [`render_problems`] makes a problem of it.
+/// The error on its way out: [`rendered`] makes a problem of it.
 #[derive(Clone)]
 struct Raised(Arc<ApiError>);
 
@@ -257,29 +258,17 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The boundary: makes problems of errors and logs what is ours to mend. Answers are not for caches.
-pub(super) async fn render_problems(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let mut response = next.run(request).await;
+/// The boundary of the API: makes a problem of an error and logs what is ours to mend. Answers are not for caches.
+pub(crate) fn rendered(mut response: Response, app: &App, request_id: &str) -> Response {
     if let Some(Raised(error)) = response.extensions_mut().remove() {
         let allow = response.headers_mut().remove(ALLOW);
-        response = error.render(&app, &request_id);
+        response = error.render(app, request_id);
         if let Some(allow) = allow {
             response.headers_mut().insert(ALLOW, allow);
         }
     }
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-/// What a panicking handler answers.
-pub(super) fn panicked(said: Box<dyn Any + Send>) -> Response {
-    let said = said
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| said.downcast_ref::<&str>().copied())
-        .unwrap_or("something unprintable");
-    ApiError::Panicked(said.to_owned()).into_response()
 }
 
 impl From<StorageError> for ApiError {

@@ -12,7 +12,7 @@ mod body;
 mod docs;
 mod endpoints;
 mod environments;
-mod error;
+pub(crate) mod error;
 mod keypairs;
 mod openapi;
 mod parameters;
@@ -34,28 +34,20 @@ pub(crate) mod test_harness;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use axum::routing::any;
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use endpoints::{Endpoints, endpoint};
 use error::ApiError;
 
 /// The Feedback API and its documentation.
-pub(crate) fn routes(app: Arc<App>) -> Router<Arc<App>> {
+pub(crate) fn routes() -> Router<Arc<App>> {
     let (router, _) = endpoints().split();
     router
         .route("/v1", any(no_such_address))
         .route("/v1/", any(no_such_address))
         .route("/v1/{*rest}", any(no_such_address))
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn_with_state(app, error::render_problems))
-                .layer(CatchPanicLayer::custom(error::panicked)),
-        )
 }
 
 async fn no_such_address() -> ApiError {

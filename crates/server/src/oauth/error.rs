@@ -45,6 +45,9 @@ pub(crate) enum OAuthError {
     /// There is nothing at this address.
     #[error("there is nothing at this address; see /.well-known/oauth-authorization-server")]
     NoSuchAddress,
+    /// There is too much to do.
+    #[error("more requests come than can be served; try again in a second")]
+    Overloaded,
     /// Something failed inside.
     #[error("the server can't answer right now; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -62,7 +65,9 @@ impl OAuthError {
             Self::InvalidTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "invalid_request"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            Self::Overloaded | Self::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+            }
         }
     }
 }

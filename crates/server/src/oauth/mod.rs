@@ -2,7 +2,7 @@
 
 pub(crate) mod access_token;
 mod client_authentication;
-mod error;
+pub(crate) mod error;
 mod form;
 mod jwks;
 mod metadata;
