@@ -7,6 +7,7 @@ mod cli;
 mod client_address;
 mod config;
 mod crypto;
+mod failures;
 mod keypairs;
 mod live;
 mod master_key;

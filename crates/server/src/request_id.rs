@@ -1,13 +1,27 @@
 //! A name for each request, which the client, the problem that it is shown and the log agree on.
 
-use std::sync::Arc;
+use std::fmt;
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Entropy;
 
 /// The request's name: 16 hexadecimal digits.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestId(pub(crate) Arc<str>);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// The digits.
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// Names for requests: each differs from the others of this run, and begins at random so that runs hardly share any.
 pub(crate) struct RequestIds(AtomicU64);
@@ -21,6 +35,9 @@ impl RequestIds {
     pub(crate) fn next(&self) -> RequestId {
         // Steps of an odd number go through all values; of this one, far apart, so that people can tell neighbours.
         let id = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        RequestId(format!("{id:016x}").into())
+        let mut digits = [b'0'; 16];
+        // There is room for all of them.
+        let _ = write!(digits.as_mut_slice(), "{id:016x}");
+        RequestId(digits)
     }
 }

@@ -5,24 +5,23 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::app::App;
-use crate::surroundings::surround;
+use crate::surroundings::Surrounded;
 use crate::{api, oauth, web};
 
 /// The Authorization Server, the Feedback API and the Web UI.
-pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+pub(crate) fn router(app: Arc<App>) -> Surrounded {
+    let inside = Router::new()
         .merge(oauth::routes())
         .merge(api::routes())
         .merge(web::router(app.clone()))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .layer(middleware::from_fn_with_state(app.clone(), surround))
-        .with_state(app)
+        .with_state(app.clone());
+    Surrounded::new(app, inside)
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::ServiceExt;
+use axum::extract::Request;
 use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
@@ -40,7 +42,8 @@ pub(crate) async fn serve(
     upkeep.spawn(follow_feed(app.clone()));
     upkeep.spawn(keep_up(app.clone()));
     upkeep.spawn(watch_for_overload(app.clone()));
-    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let service =
+        ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(router(app.clone()));
     let handle = Handle::new();
     let mut server = axum_server::from_tcp(listener.into_std()?)?
         .handle(handle.clone())

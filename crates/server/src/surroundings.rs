@@ -1,15 +1,21 @@
 //! What surrounds every request, whatever its address: its name, its measure, its whole body first, a fault that takes
-//! no other request along, and nothing untrue remembered after. One layer: each costs a request as much as routing it.
+//! no other request along, and nothing untrue remembered after. One layer, around the router as a whole: a layer of the
+//! router costs each request as much as finding its way.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::{BoxError, Router};
 use futures_util::FutureExt;
+use tower::Service;
 use tracing::Instrument;
 
 use crate::api::error::{ApiError, rendered};
@@ -25,31 +31,64 @@ const HEADERS: [(HeaderName, HeaderValue); 2] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
+/// The router with what surrounds it.
+#[derive(Clone)]
+pub(crate) struct Surrounded {
+    app: Arc<App>,
+    inside: Router,
+}
+
+impl Surrounded {
+    /// Surrounds a router.
+    pub(crate) fn new(app: Arc<App>, inside: Router) -> Self {
+        Self { app, inside }
+    }
+}
+
+impl<B> Service<axum::http::Request<B>> for Surrounded
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: axum::http::Request<B>) -> Self::Future {
+        let Self { app, inside } = self.clone();
+        Box::pin(async move { Ok(surround(app, request.map(Body::new), inside).await) })
+    }
+}
+
 /// Answers a request, by what is inside.
-pub(crate) async fn surround(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+async fn surround(app: Arc<App>, mut request: Request, inside: Router) -> Response {
     let surface = Surface::of(request.uri().path());
     let measured = Measured::from(surface, &request);
     let id = app.request_ids.next();
-    request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(id);
     // Every line that is logged on the way carries the name.
-    let span = tracing::info_span!("request", request_id = &*id.0);
+    let span = tracing::info_span!("request", request_id = id.as_str());
     let answered = async {
-        let response = answer(&app, surface, request, next).await;
-        if surface == Surface::Api { rendered(response, &app, &id.0) } else { response }
+        let response = answer(&app, surface, request, inside).await;
+        if surface == Surface::Api { rendered(response, &app, id.as_str()) } else { response }
     };
     let mut response = answered.instrument(span).await;
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);
     }
-    if let Ok(value) = HeaderValue::from_str(&id.0) {
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
     measured.answered(response.status());
     response
 }
 
-async fn answer(app: &App, surface: Surface, request: Request, next: Next) -> Response {
+async fn answer(app: &App, surface: Surface, request: Request, mut inside: Router) -> Response {
     let may_change = may_change(&request);
     let request = match whole_body::read_first(app, request).await {
         Ok(request) => request,
@@ -61,8 +100,10 @@ async fn answer(app: &App, surface: Surface, request: Request, next: Next) -> Re
             _ => ApiError::Overloaded.into_response(),
         };
     }
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let response = answered.unwrap_or_else(|said| panicked(surface, &*said));
+    let response = match AssertUnwindSafe(inside.call(request)).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Err(said) => panicked(surface, &*said),
+    };
     // The node that makes a change applies it before it answers: whatever the request may have changed is read back from
     // the change feed while its answer waits. No handler has to remember to.
     if may_change && let Err(error) = app.live.catch_up().await {

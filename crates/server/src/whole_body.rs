@@ -31,7 +31,7 @@ pub(crate) const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) async fn read_first(app: &App, request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
-        return Ok(Request::from_parts(parts, Body::empty()));
+        return Ok(Request::from_parts(parts, body));
     }
     let may_be_long = body.size_hint().upper().is_none_or(|length| length > LONGEST_ELSEWHERE as u64)
         && parts.uri.path().ends_with("/responses");

@@ -142,8 +142,9 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for Token<R> {
 
 /// The token in the one place where it may stand (RFC 6750 §2.1; RFC 9700 §4.3.2 on why not in the query).
 pub(crate) fn bearer(parts: &Parts) -> Result<&str, ApiError> {
-    let in_query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-        .is_ok_and(|Query(pairs)| pairs.iter().any(|(name, _)| name == "access_token"));
+    let in_query = parts.uri.query().is_some()
+        && Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .is_ok_and(|Query(pairs)| pairs.iter().any(|(name, _)| name == "access_token"));
     if in_query {
         return Err(ApiError::MisplacedToken(
             "A token in the address ends up in logs and histories; send it in the header `Authorization`.",

@@ -287,9 +287,8 @@ async fn a_panic_is_a_problem_and_says_nothing() {
         panic!("the secret is fbs_");
     }
     let test = TestApp::start().await;
-    let router = axum::Router::new()
-        .route("/v1/panics", get(panics))
-        .layer(axum::middleware::from_fn_with_state(test.app.clone(), crate::surroundings::surround));
+    let router = axum::Router::new().route("/v1/panics", get(panics));
+    let router = crate::surroundings::Surrounded::new(test.app.clone(), router);
     let response = router.oneshot(Request::get("/v1/panics").body(Body::empty()).unwrap()).await.unwrap();
     let headers = response.headers().clone();
     let status = response.status();

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -24,6 +23,7 @@ use tower::ServiceExt;
 use crate::app::{App, Author};
 use crate::config::Config;
 use crate::router::router;
+use crate::surroundings::Surrounded;
 use crate::system::SystemEntropy;
 use crate::test_data::TestData;
 
@@ -36,7 +36,7 @@ pub(crate) const BEGIN: &str = "2026-03-15T10:00:00Z";
 /// The server under test.
 pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
-    router: Router,
+    router: Surrounded,
     clock: Arc<SetClock>,
     _data: TestData,
 }

@@ -29,7 +29,7 @@ struct MessagePage {
 
 /// Refuses what a page of another site could have sent, makes pages of failures, and puts the headers on.
 pub(super) async fn dress(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
+    let request_id = request.extensions().get::<RequestId>().map(RequestId::to_string).unwrap_or_default();
     let response =
         if may_be_forged(&request) { PageError::CrossSite.into_response() } else { next.run(request).await };
     let mut response = with_page(response, request_id);

@@ -65,7 +65,7 @@ pub(super) async fn prove(
     let right = app.passwords.verify(password, found.as_ref().map(|(_, hash)| hash)).await;
     Ok(match found {
         Some(found) if right => {
-            throttle.success(typed, address);
+            throttle.success(typed, address, app.clock.now());
             Ok(found)
         }
         _ => Err(Unproven::Wrong),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use axum::Router;
 use axum::http::StatusCode;
 use domain::{Comment, NewKeypair, Scope, Scopes};
 
 use super::super::door::base;
 use super::super::set_up::make_link;
 use super::{House, get};
+use crate::surroundings::Surrounded;
 
 /// The addresses of our own that a page names: links, what it loads, and forms that only ask.
 fn addresses(body: &str) -> BTreeSet<String> {
@@ -32,7 +32,7 @@ fn addresses(body: &str) -> BTreeSet<String> {
 }
 
 /// Follows every address from `starts` on, and says which were found.
-async fn walk(router: &Router, cookie: &str, starts: &[String]) -> BTreeSet<String> {
+async fn walk(router: &Surrounded, cookie: &str, starts: &[String]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     let mut ahead: Vec<(String, String)> = starts.iter().map(|path| (path.clone(), String::new())).collect();
     while let Some((path, on)) = ahead.pop() {

@@ -13,7 +13,6 @@ mod places;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use domain::{
@@ -27,6 +26,7 @@ use super::session;
 use crate::app::{App, Author, Missing};
 use crate::config::Config;
 use crate::passwords::Password;
+use crate::surroundings::Surrounded;
 use crate::test_data::TestData;
 
 const PASSWORD: &str = "quiet harbour lantern";
@@ -34,7 +34,7 @@ const PASSWORD: &str = "quiet harbour lantern";
 /// An account with two environments, of which the second is nobody's but the account's administrator's.
 struct House {
     app: Arc<App>,
-    router: Router,
+    router: Surrounded,
     account: Account,
     shop: Environment,
     kiosk: Environment,
@@ -68,7 +68,7 @@ impl Answer {
 
 impl House {
     /// A server without anybody.
-    async fn empty() -> (Arc<App>, Router, TestData) {
+    async fn empty() -> (Arc<App>, Surrounded, TestData) {
         let data = TestData::new().await;
         let config =
             Config { data: data.folder().to_owned(), database_url: data.database_url(), ..Config::default() };
@@ -171,11 +171,11 @@ impl House {
     }
 }
 
-async fn get(router: &Router, path: &str, cookie: &str) -> Answer {
+async fn get(router: &Surrounded, path: &str, cookie: &str) -> Answer {
     send(router, Request::get(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap()).await
 }
 
-async fn post(router: &Router, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+async fn post(router: &Surrounded, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
     let request = Request::post(path)
         .header(header::COOKIE, cookie)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -188,7 +188,7 @@ fn form(fields: &[(&str, &str)]) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-async fn send(router: &Router, request: Request<Body>) -> Answer {
+async fn send(router: &Surrounded, request: Request<Body>) -> Answer {
     read(router.clone().oneshot(request).await.unwrap()).await
 }
 
