@@ -46,13 +46,15 @@ impl Nodes {
         self.hear().await;
     }
 
-    /// What every node does each hour.
+    /// What every node does each hour, here at the same time.
     async fn keep_up(&self) {
-        for node in &self.nodes {
+        let each = async |node: &TestApp| {
             let app = &node.app;
             let days = app.config.signing_key_days;
             app.signing_keys.keep_up(&app.own_stamp(), days, &*app.entropy).await.unwrap();
-        }
+        };
+        let [first, second] = &self.nodes;
+        tokio::join!(each(first), each(second));
         self.hear().await;
     }
 
