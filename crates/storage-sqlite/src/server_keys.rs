@@ -140,3 +140,25 @@ impl ServerKeys for SqliteStorage {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FILE_NAME;
+
+    #[tokio::test]
+    async fn a_key_of_the_version_before_signs_ten_minutes_after_it_was_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStorage::open(&folder.path().join(FILE_NAME)).await.unwrap();
+        let mut writer = store.write().await.unwrap();
+        sqlx::query(
+            "INSERT INTO signing_key (kid, algorithm, sealed, public_jwk, created_at) \
+             VALUES ('kid', 'ES256', x'00', '{}', 1000)",
+        )
+        .execute(&mut *writer)
+        .await
+        .unwrap();
+        let key = store.signing_keys().await.unwrap().remove(0);
+        assert_eq!((key.created_at.as_millisecond(), key.signs_from.as_millisecond()), (1000, 601_000));
+    }
+}

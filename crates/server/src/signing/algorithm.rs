@@ -167,6 +167,13 @@ mod tests {
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
         let ed25519 = jwk([("kty", "OKP"), ("crv", "Ed25519"), ("x", x)]);
         assert_eq!(thumbprint(&ed25519), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        // RFC 7638 section 3.1.
+        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3\
+                 oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdA\
+                 ZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-\
+                 kEgU8awapJzKnqDKgw";
+        let rsa = jwk([("kty", "RSA"), ("n", n), ("e", "AQAB")]);
+        assert_eq!(thumbprint(&rsa), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
     }
 
     #[test]
@@ -180,7 +187,7 @@ mod tests {
             };
             assert!(verifies(&one, b"text"), "{algorithm}");
             assert!(!verifies(&one, b"texT") && !verifies(&other, b"text"), "{algorithm}");
-            assert_ne!(one.public(), other.public());
+            assert_ne!(one.public().unwrap(), other.public().unwrap());
         }
     }
 }
