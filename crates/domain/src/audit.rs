@@ -129,6 +129,8 @@ actions! {
     QueryChanged = "query.changed",
     QueryClosed = "query.closed",
     SigningKeyCreated = "signing_key.created",
+    SigningKeyRemoved = "signing_key.removed",
+    MasterKeyRotated = "master_key.rotated",
     StoreRestored = "store.restored",
 }
 

@@ -17,6 +17,7 @@ mod report;
 mod response;
 mod role;
 mod scope;
+mod signing_key;
 mod state;
 mod text;
 mod token;
@@ -40,6 +41,10 @@ pub use report::{
 pub use response::{MAX_BATCH, NewResponse, PersonHash, ResponseError, SubmittedResponse, check_batch};
 pub use role::{Grant, Member, Place, Role, effective_role};
 pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
+pub use signing_key::{
+    MAX_TOKEN_LIFETIME, PUBLISHED_FIRST, SigningKeyLife, SigningKeyState, signing_key, signing_key_is_due,
+    signing_key_lives,
+};
 pub use state::State;
 pub use text::{Comment, Email, Name, QuestionText, TextError};
 pub use token::{Outlived, TokenClaims};

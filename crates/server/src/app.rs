@@ -48,6 +48,8 @@ pub(crate) struct App {
     pub(crate) seen_tokens: SeenTokens,
     /// Turns identifiers of people and machines into what is stored of them.
     pub(crate) person_key: PersonKey,
+    /// What everything secret in the store is sealed with.
+    pub(crate) sealer: Sealer,
     /// People's passwords.
     pub(crate) passwords: Passwords,
 }
@@ -135,26 +137,26 @@ impl App {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartError> {
         let path = config.master_key_path();
-        let sealed = store.sealed(PersonKey::NAME).await?;
+        let other_key = || StartError::OtherMasterKey(path.clone());
         // A new key would not open what is sealed, only hide that the right one is missing.
-        let master_key = match &sealed {
-            Some(_) => master_key::read(&path)?,
-            None => master_key::read_or_create(&path, &*entropy)?,
-        };
-        let sealer = Sealer::new(&master_key);
-        let other_key = |_| StartError::OtherMasterKey(path.clone());
-        let sealed = match sealed {
-            Some(sealed) => sealed,
+        let (sealer, person_key) = match store.sealed(PersonKey::NAME).await? {
+            Some(sealed) => {
+                let opens = |sealer: &Sealer| sealer.open(PersonKey::NAME, &sealed).ok();
+                master_key::that_opens(&path, opens)?.ok_or_else(other_key)?
+            }
             None => {
+                let sealer = Sealer::new(&*master_key::read_or_create(&path, &*entropy)?);
                 let made = sealer.seal(PersonKey::NAME, &entropy.bytes::<32>(), &*entropy);
-                store.sealed_or(PersonKey::NAME, &made).await?
+                let sealed = store.sealed_or(PersonKey::NAME, &made).await?;
+                let opened = sealer.open(PersonKey::NAME, &sealed).map_err(|_| other_key())?;
+                (sealer, opened)
             }
         };
-        let person_key = PersonKey::new(&sealer.open(PersonKey::NAME, &sealed).map_err(other_key)?);
         let now = clock.now();
         let stamp = Stamp { event: new_id(now, &*entropy), at: now, actor: Actor::Operator, address: None };
         let signing_keys =
-            SigningKeys::open(&*store, sealer, config.signing_algorithm, &stamp, &*entropy).await?;
+            SigningKeys::open(store.clone(), sealer.clone(), config.signing_algorithm, &stamp, &*entropy)
+                .await?;
         Ok(Self {
             live: Live::open(store.clone(), config.remembered_keypairs, clock.clone()).await?,
             overload: Overload::default(),
@@ -166,7 +168,8 @@ impl App {
             config,
             signing_keys,
             seen_tokens: SeenTokens::new(SEEN_TOKENS),
-            person_key,
+            person_key: PersonKey::new(&person_key),
+            sealer,
         })
     }
 
@@ -178,6 +181,11 @@ impl App {
             actor: author.actor.clone(),
             address: author.address.map(|address| address.to_string()),
         }
+    }
+
+    /// What a change of the server's own carries into the log.
+    pub(crate) fn own_stamp(&self) -> Stamp {
+        self.stamp(&Author { actor: Actor::Operator, address: None }, self.clock.now())
     }
 
     /// What is stored of a respondent's or machine's identifier (`kind` says which) in an environment.

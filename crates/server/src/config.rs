@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use domain::MAX_TOKEN_LIFETIME;
 use serde::Deserialize;
 
 use crate::signing::Algorithm;
@@ -30,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) token_lifetime: u32,
     /// What new access tokens are signed with.
     pub(crate) signing_algorithm: Algorithm,
+    /// How many days after the newest signing key the next one is made; 0 for never.
+    pub(crate) signing_key_days: u32,
     /// How many keypairs are kept in memory.
     pub(crate) remembered_keypairs: usize,
     /// The file with the master key; `master.key` in the data folder without it.
@@ -113,7 +116,7 @@ pub(crate) struct Flags {
 }
 
 /// The names of the settings, as in `feedback.toml`; in variables in capitals, behind `FEEDBACK_`.
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 12] = [
     "listen",
     "public_url",
     "data",
@@ -123,6 +126,7 @@ const SETTINGS: [&str; 11] = [
     "trusted_proxies",
     "token_lifetime",
     "signing_algorithm",
+    "signing_key_days",
     "remembered_keypairs",
     "master_key_file",
 ];
@@ -143,6 +147,8 @@ struct Settings {
     #[serde(default = "default_token_lifetime")]
     token_lifetime: u32,
     signing_algorithm: Option<String>,
+    #[serde(default = "default_signing_key_days")]
+    signing_key_days: u32,
     #[serde(default = "default_remembered_keypairs")]
     remembered_keypairs: usize,
     master_key_file: Option<PathBuf>,
@@ -176,6 +182,10 @@ fn default_token_lifetime() -> u32 {
     3600
 }
 
+fn default_signing_key_days() -> u32 {
+    90
+}
+
 fn default_remembered_keypairs() -> usize {
     1_000_000
 }
@@ -197,6 +207,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             token_lifetime: default_token_lifetime(),
             signing_algorithm: Algorithm::default(),
+            signing_key_days: default_signing_key_days(),
             remembered_keypairs: default_remembered_keypairs(),
             master_key_file: None,
         }
@@ -276,6 +287,7 @@ impl Config {
                 })
                 .transpose()?
                 .unwrap_or_default(),
+            signing_key_days: settings.signing_key_days,
             remembered_keypairs: settings.remembered_keypairs,
             master_key_file: settings.master_key_file,
         };
@@ -284,9 +296,10 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if !(1..=86_400).contains(&self.token_lifetime) {
+        let most = MAX_TOKEN_LIFETIME.as_secs();
+        if !(1..=most).contains(&self.token_lifetime.into()) {
             return Err(ConfigError(format!(
-                "token_lifetime = {}: expected 1 to 86400 seconds",
+                "token_lifetime = {}: expected 1 to {most} seconds",
                 self.token_lifetime
             )));
         }
@@ -397,6 +410,8 @@ mod tests {
             ("SIGNING_ALGORITHM", "HS256", "signing_algorithm"),
             ("DATABASE_URL", "mysql://host/feedback", "database_url: expected"),
             ("REMEMBERED_KEYPAIRS", "-1", "remembered_keypairs"),
+            ("TOKEN_LIFETIME", "86401", "token_lifetime"),
+            ("SIGNING_KEY_DAYS", "-1", "signing_key_days"),
         ] {
             let error = load(&[(name, value)], &Flags::default()).unwrap_err();
             assert!(error.contains(named), "{name}={value}: {error}");
@@ -406,7 +421,7 @@ mod tests {
     #[test]
     fn the_names_are_those_of_the_settings() {
         for name in SETTINGS {
-            let number = matches!(name, "token_lifetime" | "remembered_keypairs");
+            let number = matches!(name, "token_lifetime" | "signing_key_days" | "remembered_keypairs");
             let value = if number { "60" } else { "127.0.0.1:1" };
             let refused = load(&[(&name.to_uppercase(), value)], &Flags::default());
             assert!(!refused.is_err_and(|error| error.contains("unknown field")), "{name}");

@@ -1,12 +1,15 @@
 //! What the server keeps secret, and how: sealing under the master key, and the keyed hashes of people.
 
+use std::sync::Arc;
+
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use domain::{Entropy, EnvironmentId, PersonHash};
 use zeroize::Zeroizing;
 
 /// Encrypts what is stored (AES-256-GCM-SIV, RFC 8452). Does not print.
-pub(crate) struct Sealer(LessSafeKey);
+#[derive(Clone)]
+pub(crate) struct Sealer(Arc<LessSafeKey>);
 
 /// What was sealed does not open: the master key is another one, or the store was tampered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +20,7 @@ impl Sealer {
     /// A sealer under this key.
     #[expect(clippy::expect_used, reason = "the key has the length that the algorithm takes")]
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Self(LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, key).expect("32 bytes")))
+        Self(Arc::new(LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, key).expect("32 bytes"))))
     }
 
     /// Encrypts `plain` so that it opens only under the same `name`: nonce, ciphertext, tag.

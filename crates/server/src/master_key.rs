@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use domain::Entropy;
 use zeroize::Zeroizing;
 
+use crate::crypto::Sealer;
+
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MasterKeyError {
@@ -66,7 +68,8 @@ pub(crate) fn read_or_create(
         // A hard link fails where a file stands already, where a rename would replace it.
         .and_then(|()| std::fs::hard_link(&draft, path));
     let _ = std::fs::remove_file(&draft);
-    match written {
+    // What is sealed under it must not outlast it: its name must be on the disk, too.
+    match written.and_then(|()| sync_folder_of(path)) {
         Ok(()) => {
             tracing::info!(path = %path.display(), "made the master key; keep a copy of it in a safe place");
             Ok(key)
@@ -74,6 +77,63 @@ pub(crate) fn read_or_create(
         Err(error) if error.kind() == ErrorKind::AlreadyExists => read(path),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Where a key lies that is to take the place of the one at `path`, until everything is sealed under it.
+pub(crate) fn next_to(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// The sealer under the master key, and what it opens; none if there is no key that opens it. A key that was about to take the
+/// place of the one at `path` does so now, if it is the one that opens.
+pub(crate) fn that_opens<T>(
+    path: &Path,
+    opens: impl Fn(&Sealer) -> Option<T>,
+) -> Result<Option<(Sealer, T)>, MasterKeyError> {
+    let sealer = Sealer::new(&*read(path)?);
+    if let Some(opened) = opens(&sealer) {
+        return Ok(Some((sealer, opened)));
+    }
+    let next = next_to(path);
+    if !next.exists() {
+        return Ok(None);
+    }
+    let sealer = Sealer::new(&*read(&next)?);
+    let Some(opened) = opens(&sealer) else {
+        return Ok(None);
+    };
+    match take_place(path) {
+        Ok(()) => {
+            tracing::info!(path = %path.display(), "put the new master key in the place of the old one")
+        }
+        // It opens the store where it lies, too.
+        Err(error) => tracing::warn!(%error, "the new master key stays beside the old one"),
+    }
+    Ok(Some((sealer, opened)))
+}
+
+/// Puts the key that lies beside the one at `path` in its place.
+pub(crate) fn take_place(path: &Path) -> Result<(), MasterKeyError> {
+    let failed = |error| MasterKeyError::File(next_to(path), error);
+    match std::fs::rename(next_to(path), path) {
+        // Somebody else that has just started did it.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        renamed => renamed.and_then(|()| sync_folder_of(path)).map_err(failed),
+    }
+}
+
+/// Waits until the key in the file at `path` is on the disk, whoever wrote it.
+pub(crate) fn keep(path: &Path) -> Result<(), MasterKeyError> {
+    let kept = std::fs::File::open(path).and_then(|file| file.sync_all()).and_then(|()| sync_folder_of(path));
+    kept.map_err(|error| MasterKeyError::File(path.to_owned(), error))
+}
+
+/// Waits until the names in the folder of `path` are on the disk.
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -90,6 +150,26 @@ mod tests {
         assert_eq!(*made, *read_or_create(&path, &SystemEntropy).unwrap());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_key_that_opens_the_store_is_in_place_after_any_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let sealer = |path: &Path| Sealer::new(&read_or_create(path, &SystemEntropy).unwrap());
+        let (old, new) = (sealer(&path), sealer(&next_to(&path)));
+        let content = |path: &Path| std::fs::read_to_string(path).unwrap();
+        let (old_text, new_text) = (content(&path), content(&next_to(&path)));
+        let opened = |by: &Sealer| {
+            let sealed = by.seal("x", b"plain", &SystemEntropy);
+            that_opens(&path, |sealer| sealer.open("x", &sealed).ok()).unwrap().is_some()
+        };
+        assert!(opened(&old), "before everything was sealed anew");
+        assert_eq!((content(&path), content(&next_to(&path))), (old_text, new_text.clone()));
+        assert!(!opened(&Sealer::new(&[1; 32])) && next_to(&path).exists(), "neither opens it");
+        assert!(opened(&new), "after that");
+        assert!(content(&path) == new_text && !next_to(&path).exists());
+        assert!(opened(&new) && !opened(&old), "and ever after");
     }
 
     #[test]

@@ -22,8 +22,8 @@ use crate::whole_body::ARRIVES_WITHIN;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
-/// How soon the signing keys are read again once one was made; it is published long before it signs.
-const SIGNING_KEYS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is asked whether a signing key is due, or over.
+const SIGNING_KEYS_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// How long the headers of a request may take to arrive, and a connection to answer.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
@@ -116,28 +116,28 @@ async fn watch_for_overload(app: Arc<App>) {
     }
 }
 
-async fn read_signing_keys(app: &App) {
-    match app.signing_keys.reload(&*app.store).await {
-        Ok(()) => {
-            app.seen_tokens.forget();
+/// Makes the signing keys that are due; by the algorithm only until that was `adopted`.
+async fn tend_signing_keys(app: &App, adopted: &mut bool) {
+    let stamp = app.own_stamp();
+    let outcome = async {
+        if !*adopted {
+            app.signing_keys.adopt(app.config.signing_algorithm, &stamp, &*app.entropy).await?;
+            *adopted = true;
         }
-        Err(error) => {
-            app.live.signing_keys_not_read();
-            tracing::warn!(%error, "the signing keys can't be read; trying again");
-        }
+        app.signing_keys.keep_up(&app.own_stamp(), app.config.signing_key_days, &*app.entropy).await
+    };
+    if let Err(error) = outcome.await {
+        tracing::error!(%error, "the signing keys could not be looked after; trying again in an hour");
     }
 }
 
 async fn keep_up(app: Arc<App>) {
     let (mut flush, mut sweep) = (every(FLUSH_INTERVAL), every(SWEEP_INTERVAL));
     let mut signing_keys = every(SIGNING_KEYS_INTERVAL);
+    let mut adopted = false;
     loop {
         tokio::select! {
-            _ = signing_keys.tick() => {
-                if app.live.signing_keys_changed() {
-                    read_signing_keys(&app).await;
-                }
-            }
+            _ = signing_keys.tick() => tend_signing_keys(&app, &mut adopted).await,
             _ = flush.tick() => {
                 if let Err(error) = app.live.flush_uses().await {
                     tracing::warn!(%error, "the last-used times could not be written; trying again later");

@@ -30,14 +30,12 @@ impl TestData {
         Self { folder: tempfile::tempdir().unwrap(), database }
     }
 
-    /// With an empty store.
-    pub(crate) async fn open() -> (Self, Arc<dyn Storage>) {
-        let data = Self::new().await;
-        let store: Arc<dyn Storage> = match &data.database {
+    /// Opens the store, once more if it is open already, as another process does.
+    pub(crate) async fn store(&self) -> Arc<dyn Storage> {
+        match &self.database {
             Some(database) => Arc::new(PostgresStorage::open(&database.url()).await.unwrap()),
-            None => Arc::new(SqliteStorage::open(&data.folder().join(STORE_FILE)).await.unwrap()),
-        };
-        (data, store)
+            None => Arc::new(SqliteStorage::open(&self.folder().join(STORE_FILE)).await.unwrap()),
+        }
     }
 
     /// The data folder.

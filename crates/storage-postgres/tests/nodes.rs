@@ -14,7 +14,7 @@ use domain::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use storage::conformance::Fixture;
-use storage::{Accepted, KeyUse, Result, Session, Slice, StorageError};
+use storage::{Accepted, KeyUse, Result, ServerKeys, Session, SigningKeyChange, Slice, StorageError};
 use storage_postgres::PostgresStorage;
 use storage_postgres::test_database::Database;
 
@@ -80,6 +80,21 @@ mod schema {
         .unwrap();
         let refused = open(&database).await;
         assert!(matches!(refused, Err(StorageError::Corrupt(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_signing_key_of_the_version_before_signs_ten_minutes_after_it_was_made() {
+        let database = Database::new().await;
+        let store = open(&database).await.unwrap();
+        sqlx::raw_sql(
+            "INSERT INTO signing_key (kid, algorithm, sealed, public_jwk, created_at) \
+             VALUES ('kid', 'ES256', '', '{}', 1000)",
+        )
+        .execute(&mut database.connect().await)
+        .await
+        .unwrap();
+        let key = store.signing_keys().await.unwrap().remove(0);
+        assert_eq!((key.created_at.as_millisecond(), key.signs_from.as_millisecond()), (1000, 601_000));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +170,8 @@ mod schema {
         f.store.daily_points(environment.id, Series::Overview, january()).await.unwrap();
         f.store.combined_point(environment.id, Series::Overview, january()).await.unwrap();
         f.store.signing_keys().await.unwrap();
+        f.store.change_signing_keys(&f.stamp(), &|_| SigningKeyChange::default()).await.unwrap();
+        f.store.reseal(&f.stamp(), &|_, sealed| Some(sealed.to_vec())).await.unwrap();
         f.store.audit_events(account.id.into(), None, 9).await.unwrap();
         f.store.events_after(0, 9).await.unwrap();
         f.store.changes_after(0, 9).await.unwrap();

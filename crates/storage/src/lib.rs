@@ -44,7 +44,7 @@ pub use queries::{DecideQuery, Queries};
 pub use record::Record;
 pub use responses::{Accepted, Responses};
 pub use roles::{NamedPlace, Roles};
-pub use server_keys::{ServerKeys, SigningKey};
+pub use server_keys::{DecideSigningKeys, Reseal, ServerKeys, SigningKey, SigningKeyChange};
 pub use sessions::{Session, Sessions};
 pub use upkeep::Upkeep;
 pub use users::Users;

@@ -1,7 +1,7 @@
 use domain::{Account, Environment, Grant, Keypair, Query, User};
 use serde_json::{Value, json};
 
-use crate::Invitation;
+use crate::{Invitation, SigningKey};
 
 /// How an object stands in the audit log: without secrets, with the names that the API uses.
 pub trait Record {
@@ -63,6 +63,12 @@ impl Record for Keypair {
             "expires_at": self.expires_at,
             "secrets": secrets,
         })
+    }
+}
+
+impl Record for SigningKey {
+    fn record(&self) -> Value {
+        json!({"kid": self.kid, "algorithm": self.algorithm, "signs_from": self.signs_from})
     }
 }
 

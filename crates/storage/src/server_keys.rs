@@ -16,16 +16,38 @@ pub struct SigningKey {
     pub public_jwk: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// From when on it signs, until another does.
+    pub signs_from: Timestamp,
 }
+
+/// What becomes of the signing keys; nothing by default.
+#[derive(Clone, Debug, Default)]
+pub struct SigningKeyChange {
+    /// The key to add.
+    pub add: Option<SigningKey>,
+    /// The `kid` of each key to remove.
+    pub remove: Vec<String>,
+}
+
+/// What a change makes of the signing keys, in the order in which they sign.
+pub type DecideSigningKeys<'a> = &'a (dyn Fn(&[SigningKey]) -> SigningKeyChange + Send + Sync);
+
+/// What is sealed under that name, sealed anew; none if it can't be opened.
+pub type Reseal<'a> = &'a (dyn Fn(&str, &[u8]) -> Option<Vec<u8>> + Send + Sync);
 
 /// The server's own keys. What comes in here is encrypted already.
 #[async_trait]
 pub trait ServerKeys: Send + Sync {
-    /// Stores the key if there is none of its algorithm yet; answers the keys that there are then, the oldest first.
-    /// However many nodes start at once, they get the same.
-    async fn signing_keys_or(&self, stamp: &Stamp, first: &SigningKey) -> Result<Vec<SigningKey>>;
+    /// Decides what becomes of the signing keys, and does it, with a line in the log for each key that comes or goes; answers
+    /// the keys that there are then. No other change comes in between: of nodes that find the same at the same time, each
+    /// decides on what the one before left.
+    async fn change_signing_keys(
+        &self,
+        stamp: &Stamp,
+        decide: DecideSigningKeys<'_>,
+    ) -> Result<Vec<SigningKey>>;
 
-    /// The signing keys, the oldest first.
+    /// The signing keys, in the order in which they sign.
     async fn signing_keys(&self) -> Result<Vec<SigningKey>>;
 
     /// Stores `sealed` under `name` if there is nothing yet; answers what is there then.
@@ -33,4 +55,8 @@ pub trait ServerKeys: Send + Sync {
 
     /// What is sealed under `name`, if anything.
     async fn sealed(&self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Replaces everything that is sealed, signing keys by their `kid` among it; answers how much. All of it or nothing:
+    /// `Corrupt` if anything can't be opened.
+    async fn reseal(&self, stamp: &Stamp, reseal: Reseal<'_>) -> Result<usize>;
 }

@@ -38,7 +38,7 @@ pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
     router: Surrounded,
     clock: Arc<SetClock>,
-    _data: TestData,
+    data: Arc<TestData>,
 }
 
 struct SetClock(AtomicI64);
@@ -66,18 +66,29 @@ pub(crate) struct Answer {
 impl TestApp {
     /// A server with nothing in its store.
     pub(crate) async fn start() -> Self {
-        let (data, store) = TestData::open().await;
-        let config = Config {
-            public_url: Some(ISSUER.to_owned()),
-            data: data.folder().to_owned(),
-            ..Config::default()
-        };
+        Self::start_with(Config::default()).await
+    }
+
+    /// A server with these settings, on data of its own.
+    pub(crate) async fn start_with(settings: Config) -> Self {
         let begin: Timestamp = BEGIN.parse().unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(begin.as_millisecond())));
-        let app = App::start(config, store, clock.clone(), Arc::new(SystemEntropy)).await.unwrap();
+        Self::on(Arc::new(TestData::new().await), clock, settings).await
+    }
+
+    /// Another node on the same data, by the same clock.
+    pub(crate) async fn another_node(&self) -> Self {
+        Self::on(self.data.clone(), self.clock.clone(), self.app.config.clone()).await
+    }
+
+    async fn on(data: Arc<TestData>, clock: Arc<SetClock>, settings: Config) -> Self {
+        let config =
+            Config { public_url: Some(ISSUER.to_owned()), data: data.folder().to_owned(), ..settings };
+        let app =
+            App::start(config, data.store().await, clock.clone(), Arc::new(SystemEntropy)).await.unwrap();
         app.live.catch_up().await.unwrap();
         let app = Arc::new(app);
-        Self { router: router(app.clone()), app, clock, _data: data }
+        Self { router: router(app.clone()), app, clock, data }
     }
 
     /// Lets time pass.

@@ -10,6 +10,7 @@ mod environment;
 mod failure;
 mod key;
 mod logs;
+mod master_key;
 mod output;
 mod serve;
 mod signing_key;
@@ -46,6 +47,8 @@ enum Command {
     Key(key::Key),
     /// The keys that sign access tokens
     SigningKey(signing_key::SigningKey),
+    /// The key that everything secret in the store is sealed under
+    MasterKey(master_key::MasterKey),
     /// Copy the store to a new file, also while the server runs
     Backup(backup::Backup),
     /// Put a copy made by `backup` into an empty data folder, or make a restored database one of its own
@@ -64,6 +67,7 @@ impl Command {
             Self::User(user) => user.common.json,
             Self::Key(key) => key.common.json,
             Self::SigningKey(signing_key) => signing_key.common.json,
+            Self::MasterKey(master_key) => master_key.common.json,
             Self::Backup(backup) => backup.common.json,
             Self::Restore(restore) => restore.common.json,
             Self::Check(check) => check.common.json,
@@ -79,6 +83,7 @@ impl Command {
             Self::User(user) => user.run().await?,
             Self::Key(key) => key.run().await?,
             Self::SigningKey(signing_key) => signing_key.run().await?,
+            Self::MasterKey(master_key) => master_key.run().await?,
             Self::Backup(backup) => backup.run().await?,
             Self::Restore(restore) => restore.run().await?,
             Self::Check(check) => return check.run().await,

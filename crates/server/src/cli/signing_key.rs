@@ -1,13 +1,14 @@
 //! `feedback signing-key …`
 
 use clap::Subcommand;
-use domain::Timestamp;
+use domain::{SigningKeyLife, Timestamp};
 use serde::Serialize;
 
-use super::failure::{About, Result};
-use super::output::{self, instant};
-use super::store::Common;
-use crate::app::Missing;
+use super::failure::{About, Failure, Result};
+use super::output::{self, instant, instant_or};
+use super::store::{Common, operator};
+use crate::app::{App, Missing};
+use crate::signing::{When, lives};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SigningKey {
@@ -19,8 +20,14 @@ pub(super) struct SigningKey {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// List the keys, the oldest first
+    /// List the keys in the order in which they sign
     List,
+    /// Make the next key, which signs in ten minutes; tokens from before stay valid
+    Rotate {
+        /// The new key signs at once, and every token from before is worth nothing any more
+        #[arg(long)]
+        now: bool,
+    },
 }
 
 /// What is public of a signing key.
@@ -28,27 +35,83 @@ enum Act {
 struct Shape {
     kid: String,
     algorithm: String,
+    state: &'static str,
     created_at: Timestamp,
+    signs_from: Timestamp,
+    retired_at: Option<Timestamp>,
+    removed_at: Option<Timestamp>,
+}
+
+impl Shape {
+    fn of((key, life): &(storage::SigningKey, SigningKeyLife)) -> Self {
+        Self {
+            kid: key.kid.clone(),
+            algorithm: key.algorithm.clone(),
+            state: life.state.name(),
+            created_at: key.created_at,
+            signs_from: key.signs_from,
+            retired_at: life.retired_at,
+            removed_at: life.removed_at(),
+        }
+    }
 }
 
 impl SigningKey {
     pub(super) async fn run(self) -> Result<()> {
         let app = self.common.open(Missing::Refuse).await?;
-        let keys = app.store.signing_keys().await.about("signing key");
+        let outcome = self.act(&app).await;
         app.store.close().await;
-        match self.act {
-            Act::List => output::list(
-                self.common.json,
-                &keys?,
-                |key| Shape {
-                    kid: key.kid.clone(),
-                    algorithm: key.algorithm.clone(),
-                    created_at: key.created_at,
-                },
-                ["KEY", "ALGORITHM", "CREATED"],
-                "There is no signing key yet.",
-                |key| [key.kid.clone(), key.algorithm.clone(), instant(key.created_at)],
-            ),
+        outcome
+    }
+
+    async fn act(&self, app: &App) -> Result<()> {
+        let made = match self.act {
+            Act::List => None,
+            Act::Rotate { now } => {
+                let when = if now { When::Now } else { When::Published };
+                let stamp = app.stamp(&operator(), app.clock.now());
+                let made = app.signing_keys.rotate(&stamp, when, &*app.entropy).await;
+                Some(made.map_err(Failure::new)?)
+            }
+        };
+        let keys = app.store.signing_keys().await.about("signing key")?;
+        let lives = lives(&keys, app.clock.now());
+        let keys: Vec<_> = keys.into_iter().zip(lives).collect();
+        match made.and_then(|made| keys.iter().find(|(key, _)| key.kid == made.kid)) {
+            Some(made) => self.show(made),
+            None => self.list(&keys),
         }
+    }
+
+    fn show(&self, made: &(storage::SigningKey, SigningKeyLife)) -> Result<()> {
+        let shape = Shape::of(made);
+        let fields = [
+            ("Key", shape.kid.clone()),
+            ("Algorithm", shape.algorithm.clone()),
+            ("State", shape.state.to_owned()),
+            ("Signs from", instant(shape.signs_from)),
+        ];
+        output::object(self.common.json, &shape, fields)
+    }
+
+    fn list(&self, keys: &[(storage::SigningKey, SigningKeyLife)]) -> Result<()> {
+        output::list(
+            self.common.json,
+            keys,
+            Shape::of,
+            ["KEY", "ALGORITHM", "STATE", "CREATED", "SIGNS FROM", "RETIRED", "REMOVED"],
+            "There is no signing key yet.",
+            |(key, life)| {
+                [
+                    key.kid.clone(),
+                    key.algorithm.clone(),
+                    life.state.name().to_owned(),
+                    instant(key.created_at),
+                    instant(key.signs_from),
+                    instant_or(life.retired_at, "-"),
+                    instant_or(life.removed_at(), "-"),
+                ]
+            },
+        )
     }
 }

@@ -8,7 +8,7 @@ mod feed;
 mod model_tests;
 mod uses;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -47,7 +47,8 @@ pub(crate) struct Live {
     environments: Cache<EnvironmentId, Arc<Environment>>,
     /// Counts what was forgotten. Held for reading while something is remembered, for writing while it is forgotten.
     forgotten: RwLock<u64>,
-    signing_keys_changed: AtomicBool,
+    /// Counts the changes of signing keys that were heard of.
+    signing_keys_heard: AtomicU64,
     feed: Feed,
     uses: Uses,
 }
@@ -65,7 +66,7 @@ impl Live {
             environments: Cache::new(ENVIRONMENTS),
             forgotten: RwLock::default(),
             // What was read before may be from before the first line that is read now.
-            signing_keys_changed: AtomicBool::new(true),
+            signing_keys_heard: AtomicU64::new(1),
             feed: Feed::from(store.last_sequence().await?, clock),
             uses: Uses::default(),
             store,
@@ -105,7 +106,7 @@ impl Live {
         id: K,
         load: impl Future<Output = Result<Option<V>, StorageError>>,
     ) -> Result<Option<V>, StorageError> {
-        if self.feed.is_fresh(LEASE)
+        if self.is_trusted()
             && let Some(known) = cache.get(&id)
         {
             return Ok(Some(known));
@@ -139,7 +140,7 @@ impl Live {
             Heard::AnotherHistory => (Touched::Everything, ""),
         };
         if matches!(touched, Touched::SigningKeys | Touched::Everything) {
-            self.signing_keys_changed.store(true, Ordering::Release);
+            self.signing_keys_heard.fetch_add(1, Ordering::Release);
         }
         if matches!(touched, Touched::Nothing | Touched::SigningKeys) {
             return;
@@ -161,14 +162,14 @@ impl Live {
         }
     }
 
-    /// Whether the signing keys may have changed since this was last asked.
-    pub(crate) fn signing_keys_changed(&self) -> bool {
-        self.signing_keys_changed.swap(false, Ordering::AcqRel)
+    /// Whether what is remembered counts at this moment.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.feed.is_fresh(LEASE)
     }
 
-    /// The signing keys could not be read: they may still have changed.
-    pub(crate) fn signing_keys_not_read(&self) {
-        self.signing_keys_changed.store(true, Ordering::Release);
+    /// How many changes of signing keys were heard of: whoever read the keys when it was less has old ones.
+    pub(crate) fn signing_keys_heard(&self) -> u64 {
+        self.signing_keys_heard.load(Ordering::Acquire)
     }
 
     /// Notes that a keypair was used; written a few seconds later.
@@ -211,7 +212,7 @@ impl Touched {
             | Action::KeypairRemoved => Self::Keypair,
             Action::EnvironmentRenamed => Self::Environment,
             Action::AccountClosed | Action::EnvironmentClosed => Self::Owner,
-            Action::SigningKeyCreated => Self::SigningKeys,
+            Action::SigningKeyCreated | Action::SigningKeyRemoved => Self::SigningKeys,
             Action::StoreRestored => Self::Everything,
             Action::AccountCreated
             | Action::AccountRenamed
@@ -226,7 +227,8 @@ impl Touched {
             | Action::InvitationRevoked
             | Action::QueryCreated
             | Action::QueryChanged
-            | Action::QueryClosed => Self::Nothing,
+            | Action::QueryClosed
+            | Action::MasterKeyRotated => Self::Nothing,
         }
     }
 }

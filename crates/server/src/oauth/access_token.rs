@@ -12,7 +12,7 @@ use storage::{KeyUse, StorageError};
 use crate::app::App;
 use crate::crypto::sha256;
 use crate::live::LiveKeypair;
-use crate::signing::NotSigned;
+use crate::signing::{KeyHash, Keys, NotSigned};
 
 /// The claims of an access token (RFC 9068 §2.2). Nothing in it grows. Read without escapes: what is signed here has none.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(super) struct Issued {
 }
 
 /// Makes a token of the keypair, obtained by secret `n`, for the whole API or one environment of it.
-pub(super) fn issue(
+pub(super) async fn issue(
     app: &App,
     keypair: KeyId,
     credential: &Credential,
@@ -68,7 +68,7 @@ pub(super) fn issue(
         r#gen: credential.generation,
         sec: n,
     };
-    Ok(Issued { token: app.signing_keys.sign(&claims, now)?, expires_in: exp - iat })
+    Ok(Issued { token: app.signing_keys.sign(&app.live, &claims, now).await?, expires_in: exp - iat })
 }
 
 /// The resource identifier of the API, or of one environment (RFC 8707).
@@ -141,10 +141,12 @@ impl Verified {
     }
 }
 
-/// What a token says, once its signature was found to be ours: that stays true, so it is remembered. What the token is
-/// worth is asked anew each time.
+/// What a token says, once a key of ours was found to have signed it: that stays true, so it is remembered. Whether the key
+/// still is ours and what the token is worth is asked anew each time.
 #[derive(Clone, Copy, Debug)]
 struct Signed {
+    /// Remembered only as long as the key is one of ours.
+    key: KeyHash,
     claims: TokenClaims,
     narrowed_to: Option<EnvironmentId>,
 }
@@ -158,21 +160,18 @@ impl SeenTokens {
     pub(crate) fn new(most: usize) -> Self {
         Self(Cache::new(most))
     }
-
-    /// Forgets them: the keys that signed them may no longer be ours.
-    pub(crate) fn forget(&self) {
-        self.0.clear();
-    }
 }
 
 /// Verifies a token: its signature and claims, and then always what its keypair is right now.
 pub(crate) async fn verify(app: &App, token: &str) -> Result<Verified, TokenRefused> {
     let now = app.clock.now();
     let hash = sha256(token.as_bytes());
-    let Signed { claims, narrowed_to } = match app.seen_tokens.0.get(&hash) {
+    let keys = app.signing_keys.current(&app.live).await?;
+    let seen = app.seen_tokens.0.get(&hash).filter(|signed| keys.has(signed.key));
+    let Signed { claims, narrowed_to, .. } = match seen {
         Some(signed) => signed,
         None => {
-            let signed = read(app, token)?;
+            let signed = read(app, &keys, token)?;
             app.seen_tokens.0.insert(hash, signed);
             signed
         }
@@ -190,10 +189,9 @@ pub(crate) async fn verify(app: &App, token: &str) -> Result<Verified, TokenRefu
 }
 
 /// Reads a token that this server signed.
-fn read(app: &App, token: &str) -> Result<Signed, TokenRefused> {
+fn read(app: &App, keys: &Keys, token: &str) -> Result<Signed, TokenRefused> {
     let invalid = |why: &str| TokenRefused::Invalid(why.to_owned());
-    let json = app
-        .signing_keys
+    let (json, key) = keys
         .verified_claims(token)
         .ok_or_else(|| invalid("not an access token that one of our keys signed"))?;
     let claims: Claims<'_> = serde_json::from_slice(&json).map_err(|_| invalid("a claim is wrong"))?;
@@ -209,5 +207,5 @@ fn read(app: &App, token: &str) -> Result<Signed, TokenRefused> {
         secret: claims.sec,
         expires_at: Timestamp::from_second(claims.exp).map_err(|_| invalid("a claim is wrong"))?,
     };
-    Ok(Signed { claims, narrowed_to })
+    Ok(Signed { key, claims, narrowed_to })
 }

@@ -1,6 +1,8 @@
 //! The Authorization Server: OAuth 2.0 (RFC 6749) with the client credentials grant, one file per endpoint.
 
 pub(crate) mod access_token;
+#[cfg(test)]
+mod access_token_tests;
 mod client_authentication;
 pub(crate) mod error;
 mod form;

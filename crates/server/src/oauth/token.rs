@@ -65,6 +65,7 @@ pub(super) async fn token(
         None => None,
     };
     let issued = issue(&app, key, credential, n, scopes, narrowed_to, now)
+        .await
         .map_err(|error| OAuthError::Unavailable(error.into()))?;
     app.live.note_use(&live, KeyUse { keypair: key, secret: n, at: now });
     let answer = Answer {

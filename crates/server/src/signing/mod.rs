@@ -1,6 +1,9 @@
 //! The Authorization Server's signing keys: parsed once, sealed in the store, published before they sign.
 
 mod algorithm;
+mod rotation;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,40 +14,58 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{Entropy, Stamp, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use storage::{SigningKey, Storage, StorageError};
+use storage::{SigningKey, SigningKeyChange, Storage, StorageError};
 
 pub(crate) use algorithm::Algorithm;
-use algorithm::{PrivateKey, thumbprint};
+use algorithm::PrivateKey;
+pub(crate) use rotation::{When, lives};
 
-use crate::crypto::{DoesNotOpen, Sealer};
+use crate::crypto::{DoesNotOpen, Sealer, sha256};
+use crate::live::Live;
 
-/// How long a key is published before it signs: longer than whoever fetched the keys may keep them, and than the clocks of
-/// two nodes lie apart.
-const PUBLISHED_FIRST: Duration = Duration::from_secs(600);
-
-/// How long whoever fetched the keys may keep them.
+/// How long whoever fetched the keys may keep them: half as long as a key is published before it signs.
 pub(crate) const CACHED_FOR: Duration = Duration::from_secs(300);
 
 /// The keys that sign and verify access tokens.
 pub(crate) struct SigningKeys {
+    store: Arc<dyn Storage>,
     sealer: Sealer,
-    /// Which algorithm new tokens are signed with.
-    algorithm: Algorithm,
-    /// The oldest first.
-    keys: RwLock<Arc<[ParsedKey]>>,
+    held: RwLock<Held>,
+}
+
+/// The keys in memory.
+#[derive(Clone)]
+struct Held {
+    /// How many changes of the keys this node had heard of before it read them.
+    as_of: u64,
+    keys: Arc<Keys>,
+}
+
+/// The signing keys of a moment, in the order in which they sign.
+pub(crate) struct Keys {
+    parsed: Vec<Arc<ParsedKey>>,
+    /// From when on each signs.
+    signs_from: Vec<Timestamp>,
+    /// The `kid` of every key in the store, also of those that are not understood.
+    stored: Vec<String>,
 }
 
 /// One key, ready for use.
-pub(crate) struct ParsedKey {
-    algorithm: Algorithm,
-    created_at: Timestamp,
+struct ParsedKey {
+    id: KeyHash,
+    kid: String,
+    signs_from: Timestamp,
     /// The encoded JOSE header of the tokens that it signs. No other header is accepted with it.
     header: String,
     private: PrivateKey,
     verifying: ParsedPublicKey,
     /// The public half, as it is published (RFC 7517), with `kid`, `use` and `alg`.
-    pub(crate) public: Value,
+    public: Value,
 }
+
+/// Which key signed a token: the SHA-256 of its `kid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyHash([u8; 32]);
 
 /// Why the keys can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,87 +82,160 @@ pub(crate) enum SigningKeyError {
     Form(String),
 }
 
-/// Signing failed: an internal error.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the token could not be signed")]
-pub(crate) struct NotSigned;
+/// Why nothing was signed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotSigned {
+    #[error("the signing keys can't be read: {0}")]
+    Keys(#[from] StorageError),
+    /// An internal error.
+    #[error("the token could not be signed")]
+    Failed,
+}
 
 impl SigningKeys {
-    /// Opens the keys in the store; makes the first of `algorithm` if there is none.
+    /// Opens the keys in the store; makes the first, of `algorithm`, if there is none.
     pub(crate) async fn open(
-        store: &dyn Storage,
+        store: Arc<dyn Storage>,
         sealer: Sealer,
         algorithm: Algorithm,
         stamp: &Stamp,
         entropy: &dyn Entropy,
     ) -> Result<Self, SigningKeyError> {
         let mut stored = store.signing_keys().await?;
-        if !stored.iter().any(|key| key.algorithm == algorithm.name()) {
-            let first = generate(algorithm, &sealer, stamp.at, entropy)?;
-            stored = store.signing_keys_or(stamp, &first).await?;
+        if stored.is_empty() {
+            let first = rotation::generate(algorithm, &sealer, stamp.at, When::Now, entropy).await?;
+            let unless_there = |known: &[SigningKey]| SigningKeyChange {
+                add: known.is_empty().then(|| first.clone()),
+                remove: Vec::new(),
+            };
+            stored = store.change_signing_keys(stamp, &unless_there).await?;
         }
-        let keys = parsed(&stored, &sealer)?;
-        Ok(Self { sealer, algorithm, keys: RwLock::new(keys) })
+        let keys = Keys::open(&stored, |key| ParsedKey::open(key, &sealer).map(Some))?;
+        Ok(Self { store, sealer, held: RwLock::new(Held { as_of: 0, keys: Arc::new(keys) }) })
     }
 
-    /// Reads the keys from the store again: another node may have made one.
-    pub(crate) async fn reload(&self, store: &dyn Storage) -> Result<(), SigningKeyError> {
-        let keys = parsed(&store.signing_keys().await?, &self.sealer)?;
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        Ok(())
+    /// The keys as they are now. What is in memory counts as long as everything else that is remembered, and until a line of
+    /// the log tells of another key; then the store is asked.
+    pub(crate) async fn current(&self, live: &Live) -> Result<Arc<Keys>, StorageError> {
+        // In this order: what that reading of the feed told is counted.
+        let trusted = live.is_trusted();
+        let heard = live.signing_keys_heard();
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if trusted && held.as_of == heard {
+            return Ok(held.keys);
+        }
+        let stored = self.store.signing_keys().await?;
+        let keys = if held.keys.stored.iter().eq(stored.iter().map(|key| &key.kid)) {
+            held.keys
+        } else {
+            Arc::new(self.reopened(&stored, &held.keys))
+        };
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if held.as_of <= heard {
+            *held = Held { as_of: heard, keys: keys.clone() };
+        }
+        Ok(keys)
     }
 
-    /// Every key, the oldest first.
-    pub(crate) fn all(&self) -> Arc<[ParsedKey]> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The keys in the store. Those that are known already need not be opened again, and can't be once the master key
+    /// was replaced; one that can't be opened is left to the nodes that can.
+    fn reopened(&self, stored: &[SigningKey], known: &Keys) -> Keys {
+        let open = |key: &SigningKey| {
+            if let Some(known) = known.parsed.iter().find(|known| known.kid == key.kid) {
+                return Some(known.clone());
+            }
+            match ParsedKey::open(key, &self.sealer) {
+                Ok(key) => Some(key),
+                Err(error) => {
+                    tracing::error!(%error, "a new signing key can't be used; going on with those from before");
+                    None
+                }
+            }
+        };
+        let Ok(keys) = Keys::open::<std::convert::Infallible>(stored, |key| Ok(open(key)));
+        keys
     }
 
     /// Signs `claims` as an access token (RFC 9068 §2.1) with the key of this moment.
-    pub(crate) fn sign(&self, claims: &impl Serialize, now: Timestamp) -> Result<String, NotSigned> {
-        let keys = self.all();
-        let key = current(&keys, self.algorithm, now).ok_or(NotSigned)?;
-        let claims = serde_json::to_vec(claims).map_err(|_| NotSigned)?;
+    pub(crate) async fn sign(
+        &self,
+        live: &Live,
+        claims: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<String, NotSigned> {
+        self.current(live).await?.sign(claims, now).ok_or(NotSigned::Failed)
+    }
+
+    /// The keys in memory, for what may be a little old.
+    pub(crate) fn held(&self) -> Arc<Keys> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).keys.clone()
+    }
+}
+
+impl Keys {
+    /// Those that `open` answers a key for. Those of algorithms that a newer version of Feedback brought are left to it.
+    fn open<E>(
+        stored: &[SigningKey],
+        open: impl Fn(&SigningKey) -> Result<Option<Arc<ParsedKey>>, E>,
+    ) -> Result<Self, E> {
+        let known = |key: &&SigningKey| {
+            let known = key.algorithm.parse::<Algorithm>().is_ok();
+            if !known {
+                tracing::warn!(
+                    kid = key.kid,
+                    algorithm = key.algorithm,
+                    "a signing key is not understood, and left alone"
+                );
+            }
+            known
+        };
+        let opened = stored.iter().filter(known).filter_map(|key| open(key).transpose());
+        let parsed = opened.collect::<Result<Vec<_>, E>>()?;
+        Ok(Self {
+            signs_from: parsed.iter().map(|key| key.signs_from).collect(),
+            parsed,
+            stored: stored.iter().map(|key| key.kid.clone()).collect(),
+        })
+    }
+
+    /// The public halves (RFC 7517 §5).
+    pub(crate) fn public(&self) -> impl Iterator<Item = &Value> {
+        self.parsed.iter().map(|key| &key.public)
+    }
+
+    /// Whether the key is among them.
+    pub(crate) fn has(&self, id: KeyHash) -> bool {
+        self.parsed.iter().any(|key| key.id == id)
+    }
+
+    fn sign(&self, claims: &impl Serialize, now: Timestamp) -> Option<String> {
+        let key = self.parsed.get(domain::signing_key(&self.signs_from, now))?;
+        let claims = serde_json::to_vec(claims).ok()?;
         let mut token = String::with_capacity(key.header.len() + claims.len() * 4 / 3 + 96);
         token.push_str(&key.header);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let signature = key.private.sign(token.as_bytes()).map_err(|_| NotSigned)?;
+        let signature = key.private.sign(token.as_bytes()).ok()?;
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
-        Ok(token)
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Some(token)
     }
 
-    /// The claims of a token that one of the keys signed, as JSON; none of any other text. Of the header nothing is
-    /// believed: it must be the very one that the key signs with, so there is no `alg`, `typ`, `crit` or `jwk` to go by.
-    pub(crate) fn verified_claims(&self, token: &str) -> Option<Vec<u8>> {
+    /// The claims of a token that one of the keys signed, as JSON, and which key; none of any other text. Of the header
+    /// nothing is believed: it must be the very one that the key signs with, so there is no `alg`, `typ`, `crit` or `jwk`
+    /// to go by.
+    pub(crate) fn verified_claims(&self, token: &str) -> Option<(Vec<u8>, KeyHash)> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
-        let keys = self.all();
-        let key = keys.iter().find(|key| key.header == header)?;
+        let key = self.parsed.iter().find(|key| key.header == header)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         key.verifying.verify_sig(message.as_bytes(), &signature).ok()?;
-        URL_SAFE_NO_PAD.decode(claims).ok()
+        Some((URL_SAFE_NO_PAD.decode(claims).ok()?, key.id))
     }
-}
-
-/// The key that signs at `now`: the newest that was published for long enough, of the configured algorithm if there is
-/// one; on a first start, a new one.
-fn current(keys: &[ParsedKey], algorithm: Algorithm, now: Timestamp) -> Option<&ParsedKey> {
-    let published = |key: &&ParsedKey| {
-        let since = now.as_millisecond().saturating_sub(key.created_at.as_millisecond());
-        u128::try_from(since).is_ok_and(|since| since >= PUBLISHED_FIRST.as_millis())
-    };
-    let configured = |key: &&ParsedKey| key.algorithm == algorithm;
-    let newest = || keys.iter().rev();
-    newest()
-        .filter(published)
-        .find(configured)
-        .or_else(|| newest().find(published))
-        .or_else(|| newest().find(configured))
 }
 
 impl ParsedKey {
-    fn open(stored: &SigningKey, sealer: &Sealer) -> Result<Self, SigningKeyError> {
+    fn open(stored: &SigningKey, sealer: &Sealer) -> Result<Arc<Self>, SigningKeyError> {
         let form = || SigningKeyError::Form(stored.kid.clone());
         let algorithm: Algorithm = stored.algorithm.parse().map_err(|_| form())?;
         let pkcs8 = sealer
@@ -150,80 +244,14 @@ impl ParsedKey {
         let private = PrivateKey::parse(algorithm, &pkcs8).map_err(|_| form())?;
         let verifying = private.verifying().map_err(|_| form())?;
         let header = format!(r#"{{"typ":"at+jwt","alg":"{algorithm}","kid":"{}"}}"#, stored.kid);
-        Ok(Self {
-            algorithm,
-            created_at: stored.created_at,
+        Ok(Arc::new(Self {
+            id: KeyHash(sha256(stored.kid.as_bytes())),
+            kid: stored.kid.clone(),
+            signs_from: stored.signs_from,
             header: URL_SAFE_NO_PAD.encode(header),
             private,
             verifying,
             public: serde_json::from_str(&stored.public_jwk).map_err(|_| form())?,
-        })
-    }
-}
-
-/// Those of algorithms that a newer version of Feedback brought are left to it.
-fn parsed(stored: &[SigningKey], sealer: &Sealer) -> Result<Arc<[ParsedKey]>, SigningKeyError> {
-    let known = |key: &&SigningKey| {
-        let known = key.algorithm.parse::<Algorithm>().is_ok();
-        if !known {
-            tracing::warn!(
-                kid = key.kid,
-                algorithm = key.algorithm,
-                "a signing key is not understood, and left alone"
-            );
-        }
-        known
-    };
-    stored.iter().filter(known).map(|key| ParsedKey::open(key, sealer)).collect()
-}
-
-fn generate(
-    algorithm: Algorithm,
-    sealer: &Sealer,
-    now: Timestamp,
-    entropy: &dyn Entropy,
-) -> Result<SigningKey, SigningKeyError> {
-    let form = || SigningKeyError::Form("(new)".to_owned());
-    let pkcs8 = PrivateKey::generate(algorithm).map_err(|_| form())?;
-    let mut public =
-        PrivateKey::parse(algorithm, &pkcs8).ok().and_then(|key| key.public()).ok_or_else(form)?;
-    let kid = thumbprint(&public);
-    for (name, value) in [("kid", kid.as_str()), ("use", "sig"), ("alg", algorithm.name())] {
-        public.insert(name.to_owned(), value.into());
-    }
-    Ok(SigningKey {
-        sealed: sealer.seal(&kid, &pkcs8, entropy),
-        kid,
-        algorithm: algorithm.name().to_owned(),
-        public_jwk: Value::Object(public).to_string(),
-        created_at: now,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::system::SystemEntropy;
-    use domain::from_millis;
-
-    fn key(algorithm: Algorithm, created_at: Timestamp) -> ParsedKey {
-        let sealer = Sealer::new(&[1; 32]);
-        ParsedKey::open(&generate(algorithm, &sealer, created_at, &SystemEntropy).unwrap(), &sealer).unwrap()
-    }
-
-    #[test]
-    fn a_key_is_published_before_it_signs() {
-        let at = |minutes: i64| from_millis(1_770_000_000_000 + minutes * 60_000);
-        let keys =
-            [key(Algorithm::Es256, at(0)), key(Algorithm::Es256, at(60)), key(Algorithm::EdDsa, at(120))];
-        let signs = |algorithm, minute| current(&keys, algorithm, at(minute)).map(|key| &key.header);
-        let (first, second, other) = (&keys[0].header, &keys[1].header, &keys[2].header);
-        assert_eq!(signs(Algorithm::Es256, 69), Some(first));
-        assert_eq!(signs(Algorithm::Es256, 70), Some(second));
-        assert_eq!(signs(Algorithm::Es256, 999), Some(second));
-        assert_eq!(signs(Algorithm::EdDsa, 129), Some(second), "of the algorithm from before, meanwhile");
-        assert_eq!(signs(Algorithm::EdDsa, 130), Some(other));
-        assert_eq!(current(&keys[2..], Algorithm::EdDsa, at(120)).map(|key| &key.header), Some(other));
-        assert!(current(&[], Algorithm::EdDsa, at(0)).is_none());
+        }))
     }
 }

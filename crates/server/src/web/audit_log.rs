@@ -90,6 +90,8 @@ fn words(name: &str) -> String {
         Action::QueryChanged => "Query changed",
         Action::QueryClosed => "Query closed",
         Action::SigningKeyCreated => "Signing key created",
+        Action::SigningKeyRemoved => "Signing key removed",
+        Action::MasterKeyRotated => "Master key replaced",
         Action::StoreRestored => "Store restored from a backup",
     };
     words.to_owned()

@@ -72,7 +72,7 @@ fn objects_have_the_names_of_the_api() {
     assert_eq!(operator.json(&["key", "list"])["items"].as_array().unwrap().len(), 1);
     assert_eq!(
         keys(&operator.json(&["signing-key", "list"])["items"][0]),
-        ["algorithm", "created_at", "kid"]
+        ["algorithm", "created_at", "kid", "removed_at", "retired_at", "signs_from", "state"]
     );
 }
 

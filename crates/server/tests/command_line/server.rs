@@ -57,25 +57,26 @@ impl Drop for Serving {
     }
 }
 
-fn serve(operator: &Operator, arguments: &[&str]) -> Serving {
+pub fn serve(operator: &Operator, arguments: &[&str]) -> Serving {
     let mut command = operator.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
     command.arg("--data").arg(operator.data());
     Serving::start(command)
 }
 
-/// The status of one request, over a connection of its own.
-fn status(server: &str, request: &str) -> u16 {
+/// The status and the body that answer one request, over a connection of its own.
+fn answer(server: &str, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(server.trim_start_matches("http://")).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-fn token_status(server: &str, key: &Value) -> u16 {
+fn ask_for_token(server: &str, key: &Value) -> (u16, String) {
     let secret = key["secret"].as_str().unwrap();
     let form = format!("grant_type=client_credentials&client_id={}&client_secret={secret}", id(key));
-    status(
+    answer(
         server,
         &format!(
             "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\
@@ -85,8 +86,26 @@ fn token_status(server: &str, key: &Value) -> u16 {
     )
 }
 
+fn token_status(server: &str, key: &Value) -> u16 {
+    ask_for_token(server, key).0
+}
+
+/// A token of the keypair.
+pub fn token(server: &str, key: &Value) -> String {
+    let (status, body) = ask_for_token(server, key);
+    assert_eq!(status, 200, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    body["access_token"].as_str().unwrap().to_owned()
+}
+
+/// The status of a request with a token.
+pub fn access_status(server: &str, token: &str) -> u16 {
+    let request = "GET /v1/access HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer";
+    answer(server, &format!("{request} {token}\r\n\r\n")).0
+}
+
 /// Asks again for a second at the most, until the answer is this one.
-fn comes_to(expected: u16, mut ask: impl FnMut() -> u16) {
+pub fn comes_to(expected: u16, mut ask: impl FnMut() -> u16) {
     let deadline = Instant::now() + Duration::from_secs(1);
     loop {
         let answer = ask();

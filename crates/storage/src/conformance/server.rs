@@ -3,7 +3,7 @@ use jiff::SignedDuration;
 
 use super::Fixture;
 use super::fixture::{email, name, password};
-use crate::{Invitation, Session, SigningKey, StorageError};
+use crate::{Invitation, Session, SigningKey, SigningKeyChange, StorageError};
 
 pub async fn the_log_is_a_chain_in_the_order_of_commits(f: Fixture) {
     let began = f.store.last_sequence().await.unwrap();
@@ -105,33 +105,124 @@ pub async fn a_refused_change_leaves_no_line(f: Fixture) {
     assert_eq!(f.store.last_sequence().await.unwrap(), before);
 }
 
-pub async fn the_first_signing_key_of_an_algorithm_is_made_once(f: Fixture) {
-    assert!(f.store.signing_keys().await.unwrap().is_empty());
-    let key = |kid: &str, algorithm: &str| SigningKey {
+fn signing_key(f: &Fixture, kid: &str) -> SigningKey {
+    let created_at = f.now();
+    SigningKey {
         kid: kid.to_owned(),
-        algorithm: algorithm.to_owned(),
+        algorithm: "ES256".to_owned(),
         sealed: kid.as_bytes().to_vec(),
         public_jwk: "{}".to_owned(),
-        created_at: f.now(),
-    };
+        created_at,
+        signs_from: created_at + SignedDuration::from_mins(10),
+    }
+}
+
+async fn add_signing_key(f: &Fixture, key: &SigningKey) -> Vec<SigningKey> {
+    let add = |_: &[SigningKey]| SigningKeyChange { add: Some(key.clone()), ..SigningKeyChange::default() };
+    f.store.change_signing_keys(&f.stamp(), &add).await.unwrap()
+}
+
+fn kids(keys: &[SigningKey]) -> Vec<&str> {
+    keys.iter().map(|key| key.kid.as_str()).collect()
+}
+
+/// What the log says of signing keys: what was done to which.
+async fn signing_key_lines(f: &Fixture) -> Vec<(String, String)> {
+    let changes = f.store.changes_after(0, 100).await.unwrap();
+    let of_keys = changes.into_iter().filter(|change| change.object.kind == "signing_key");
+    of_keys.map(|change| (change.action, change.object.id)).collect()
+}
+
+pub async fn of_signing_keys_that_are_made_together_one_is_kept(f: Fixture) {
+    assert!(f.store.signing_keys().await.unwrap().is_empty());
+    let first = signing_key(&f, "first");
     let tasks: Vec<_> = (0..6)
         .map(|n| {
-            let (f, key) = (f.clone(), key(&format!("kid{n}"), "ES256"));
-            tokio::spawn(async move { f.store.signing_keys_or(&f.stamp(), &key).await.unwrap() })
+            let (f, key) = (f.clone(), signing_key(&f, &format!("kid{n}")));
+            tokio::spawn(async move {
+                // As nodes do that find the newest too old, or none at all.
+                let unless_younger = |known: &[SigningKey]| {
+                    let younger = known.iter().any(|known| known.created_at > first.created_at);
+                    SigningKeyChange { add: (!younger).then(|| key.clone()), ..SigningKeyChange::default() }
+                };
+                f.store.change_signing_keys(&f.stamp(), &unless_younger).await.unwrap()
+            })
         })
         .collect();
-    let kept = f.store.signing_keys_or(&f.stamp(), &key("last", "ES256")).await.unwrap();
-    assert_eq!(kept.len(), 1);
+    let mut answers = Vec::new();
     for task in tasks {
-        let keys = task.await.unwrap();
-        assert_eq!(keys.len(), 1);
-        assert_eq!((&keys[0].kid, &keys[0].sealed), (&kept[0].kid, &kept[0].sealed));
+        answers.push(task.await.unwrap());
     }
-    let both = f.store.signing_keys_or(&f.stamp(), &key("other", "EdDSA")).await.unwrap();
-    let algorithms: Vec<_> = both.iter().map(|key| key.algorithm.as_str()).collect();
-    assert_eq!(algorithms, ["ES256", "EdDSA"]);
-    let changes = f.store.changes_after(0, 100).await.unwrap();
-    assert_eq!(changes.iter().filter(|change| change.action == "signing_key.created").count(), 2);
+    let kept = f.store.signing_keys().await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].sealed, kept[0].kid.as_bytes());
+    for keys in answers {
+        assert_eq!(kids(&keys), kids(&kept));
+    }
+    assert_eq!(signing_key_lines(&f).await, [("signing_key.created".to_owned(), kept[0].kid.clone())]);
+}
+
+pub async fn signing_keys_are_kept_in_the_order_in_which_they_sign(f: Fixture) {
+    let (one, two) = (signing_key(&f, "one"), signing_key(&f, "two"));
+    let at_once = SigningKey { signs_from: two.created_at, ..two };
+    add_signing_key(&f, &one).await;
+    let both = add_signing_key(&f, &at_once).await;
+    assert_eq!(kids(&both), ["two", "one"]);
+    let kept = f.store.signing_keys().await.unwrap();
+    assert_eq!(kids(&kept), ["two", "one"]);
+    let times = |key: &SigningKey| (key.created_at, key.signs_from);
+    assert_eq!(kept.iter().map(times).collect::<Vec<_>>(), [times(&at_once), times(&one)]);
+}
+
+pub async fn signing_keys_go_as_others_come_or_not_at_all(f: Fixture) {
+    for kid in ["a", "b", "c"] {
+        add_signing_key(&f, &signing_key(&f, kid)).await;
+    }
+    let (before, new) = (f.store.last_sequence().await.unwrap(), signing_key(&f, "new"));
+    let nothing = |known: &[SigningKey]| {
+        assert_eq!(kids(known), ["a", "b", "c"]);
+        SigningKeyChange { add: None, remove: vec!["another".to_owned()] }
+    };
+    assert_eq!(kids(&f.store.change_signing_keys(&f.stamp(), &nothing).await.unwrap()), ["a", "b", "c"]);
+    let there =
+        |_: &[SigningKey]| SigningKeyChange { add: Some(signing_key(&f, "a")), remove: vec!["b".to_owned()] };
+    let refused = f.store.change_signing_keys(&f.stamp(), &there).await;
+    assert!(matches!(refused, Err(StorageError::Exists)), "{refused:?}");
+    assert_eq!(kids(&f.store.signing_keys().await.unwrap()), ["a", "b", "c"]);
+    assert_eq!(f.store.last_sequence().await.unwrap(), before);
+
+    let instead = |known: &[SigningKey]| SigningKeyChange {
+        add: Some(new.clone()),
+        remove: known.iter().map(|key| key.kid.clone()).filter(|kid| kid != "b").collect(),
+    };
+    assert_eq!(kids(&f.store.change_signing_keys(&f.stamp(), &instead).await.unwrap()), ["b", "new"]);
+    let lines = signing_key_lines(&f).await.split_off(3);
+    let lines: Vec<_> = lines.iter().map(|(action, kid)| (action.as_str(), kid.as_str())).collect();
+    assert_eq!(
+        lines,
+        [("signing_key.created", "new"), ("signing_key.removed", "a"), ("signing_key.removed", "c")]
+    );
+}
+
+pub async fn what_is_sealed_is_sealed_anew_whole_or_not_at_all(f: Fixture) {
+    add_signing_key(&f, &signing_key(&f, "kid")).await;
+    f.store.sealed_or("name", b"value").await.unwrap();
+    let before = f.store.last_sequence().await.unwrap();
+    let fails = |name: &str, _: &[u8]| (name == "kid").then(|| b"lost".to_vec());
+    let refused = f.store.reseal(&f.stamp(), &fails).await;
+    assert!(matches!(&refused, Err(StorageError::Corrupt(why)) if why.contains("name")), "{refused:?}");
+    assert_eq!(f.store.signing_keys().await.unwrap()[0].sealed, b"kid");
+    assert_eq!(f.store.last_sequence().await.unwrap(), before);
+
+    let anew = |name: &str, sealed: &[u8]| Some([name.as_bytes(), b" ", sealed].concat());
+    assert_eq!(f.store.reseal(&f.stamp(), &anew).await.unwrap(), 2);
+    assert_eq!(f.store.signing_keys().await.unwrap()[0].sealed, b"kid kid");
+    assert_eq!(f.store.sealed("name").await.unwrap().unwrap(), b"name value");
+    let changes = f.store.changes_after(before, 9).await.unwrap();
+    assert_eq!(
+        changes.iter().map(|change| change.action.as_str()).collect::<Vec<_>>(),
+        ["master_key.rotated"]
+    );
 }
 
 pub async fn what_is_sealed_stays(f: Fixture) {
