@@ -124,6 +124,7 @@ actions! {
     KeypairDisabled = "keypair.disabled",
     KeypairSecretAdded = "keypair.secret_added",
     KeypairSecretDeleted = "keypair.secret_deleted",
+    KeypairTokenRevoked = "keypair.token_revoked",
     KeypairRemoved = "keypair.removed",
     QueryCreated = "query.created",
     QueryChanged = "query.changed",

@@ -313,7 +313,7 @@ fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), KeypairRefusa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Credential, Outlived, Scope, TokenClaims, from_millis};
+    use crate::{Credential, Outlived, Scope, TokenClaims, TokenId, from_millis};
     use std::sync::atomic::{AtomicU8, Ordering};
 
     struct Counter(AtomicU8);
@@ -347,6 +347,7 @@ mod tests {
 
     fn token(keypair: &Keypair, secret: u32) -> TokenClaims {
         TokenClaims {
+            id: TokenId::from_bytes([1; 16]),
             keypair: keypair.id,
             owner: keypair.owner,
             scopes: keypair.scopes,
@@ -373,6 +374,20 @@ mod tests {
         );
         let enabled = switched(&disabled, true);
         assert_eq!(token.scopes_at(now(), &Credential::of(&enabled)), Err(Outlived::Generation));
+    }
+
+    #[test]
+    fn a_revoked_token_takes_no_other_with_it() {
+        let (keypair, _, _) = keypair(ADMIN_AND_REPORTS);
+        let with_id = |n| TokenClaims { id: TokenId::from_bytes([n; 16]), ..token(&keypair, 1) };
+        let revoked = [7, 3, 5].map(|n| TokenId::from_bytes([n; 16]));
+        let credential = Credential::of(&keypair).without_tokens(revoked.to_vec());
+        for n in 2..9 {
+            let expected =
+                if revoked.contains(&with_id(n).id) { Err(Outlived::Revoked) } else { Ok(keypair.scopes) };
+            assert_eq!(with_id(n).scopes_at(now(), &credential), expected, "{n}");
+        }
+        assert!(with_id(3).revoked().kept_until > with_id(3).expires_at);
     }
 
     #[test]

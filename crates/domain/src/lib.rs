@@ -42,7 +42,7 @@ pub use role::{Grant, Member, Place, Role, effective_role};
 pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
 pub use state::State;
 pub use text::{Comment, Email, Name, QuestionText, TextError};
-pub use token::{Outlived, TokenClaims};
+pub use token::{MAX_REVOKED, MalformedTokenId, Outlived, RevokedToken, TokenClaims, TokenId};
 pub use user::{PasswordHash, User};
 
 pub use jiff::{Timestamp, civil::Date};

@@ -2,17 +2,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, Role, Scopes,
-    Secret, SecretHash, Stamp,
+    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, RevokedToken, Role,
+    Scopes, Secret, SecretHash, Stamp, TokenId,
 };
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
-use storage::{DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
+use storage::{
+    DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Revocation, Slice, StorageError,
+};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{PostgresStorage, author, environments};
+use crate::{PostgresStorage, author, environments, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long their keypairs are let go of between two: whoever disables
 /// one of them must not wait for thousands.
@@ -38,11 +40,12 @@ const NEWEST: &str = concat!(
      LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id ORDER BY keypair.id DESC, secret.n"
 );
 
-/// A keypair with the account of the environment that owns it, if one does.
+/// A keypair with the account of the environment that owns it, if one does, and the tokens that it revoked.
 const LIVE: &str = concat!(
     "SELECT ",
     columns!(),
-    ", environment.account_id FROM keypair LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id \
+    ", environment.account_id, ARRAY (SELECT token FROM revoked_token WHERE keypair_id = keypair.id) AS revoked \
+     FROM keypair LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id \
      LEFT JOIN environment ON environment.id = keypair.owner_id WHERE keypair.id = $1 ORDER BY secret.n"
 );
 
@@ -315,6 +318,10 @@ impl Keypairs for PostgresStorage {
         .await
     }
 
+    async fn revoke_token(&self, stamp: &Stamp, keypair: KeyId, token: &RevokedToken) -> Result<Revocation> {
+        self.write_with_line(async |tx| revoked_tokens::revoke(tx, stamp, keypair, token).await).await
+    }
+
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {
         self.read(async |connection| {
             let rows = sqlx::query(LIVE).bind(id.to_string()).fetch_all(connection).await.stored()?;
@@ -327,7 +334,11 @@ impl Keypairs for PostgresStorage {
                     row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
                 }
             };
-            Ok(Some(LiveKeypair { keypair, account }))
+            let revoked = row
+                .value::<Vec<Vec<u8>>>("revoked")?
+                .into_iter()
+                .map(|token| token.try_into().map(TokenId::from_bytes).map_err(|_| corrupt("revoked")));
+            Ok(Some(LiveKeypair { keypair, account, revoked: revoked.collect::<Result<_>>()? }))
         })
         .await
     }

@@ -25,6 +25,7 @@ mod queries;
 mod recount;
 mod reports;
 mod responses;
+mod revoked_tokens;
 mod roles;
 mod row;
 mod server_keys;

@@ -3,17 +3,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, Role, Scopes,
-    Secret, SecretHash, Stamp,
+    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, RevokedToken, Role,
+    Scopes, Secret, SecretHash, Stamp,
 };
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use storage::{DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
+use storage::{
+    DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Revocation, Slice, StorageError,
+};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{SqliteStorage, author, begin, environments};
+use crate::{SqliteStorage, author, begin, environments, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
 /// keypair must not wait for thousands of them, and another process only looks for its turn now and then.
@@ -281,6 +283,14 @@ impl Keypairs for SqliteStorage {
         tx.commit().await.stored()
     }
 
+    async fn revoke_token(&self, stamp: &Stamp, keypair: KeyId, token: &RevokedToken) -> Result<Revocation> {
+        let mut writer = self.write().await?;
+        let mut tx = begin!(writer);
+        let revocation = revoked_tokens::revoke(&mut tx, stamp, keypair, token).await?;
+        tx.commit().await.stored()?;
+        Ok(revocation)
+    }
+
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {
         let mut tx = self.readers.begin().await.stored()?;
         let row = sqlx::query(
@@ -301,7 +311,8 @@ impl Keypairs for SqliteStorage {
                 row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
             }
         };
-        Ok(Some(LiveKeypair { keypair, account }))
+        let revoked = revoked_tokens::of(&mut tx, id).await?;
+        Ok(Some(LiveKeypair { keypair, account, revoked }))
     }
 
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<()> {

@@ -76,7 +76,7 @@ impl Live {
         let load = async {
             let stored = self.store.live_keypair(id).await?;
             Ok(stored.map(|stored| {
-                let credential = Credential::of(&stored.keypair);
+                let credential = Credential::of(&stored.keypair).without_tokens(stored.revoked);
                 Arc::new(LiveKeypair { credential, account: stored.account })
             }))
         };
@@ -207,6 +207,7 @@ impl Touched {
             | Action::KeypairDisabled
             | Action::KeypairSecretAdded
             | Action::KeypairSecretDeleted
+            | Action::KeypairTokenRevoked
             | Action::KeypairRemoved => Self::Keypair,
             Action::EnvironmentRenamed => Self::Environment,
             Action::AccountClosed | Action::EnvironmentClosed => Self::Owner,

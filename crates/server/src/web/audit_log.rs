@@ -85,6 +85,7 @@ fn words(name: &str) -> String {
         Action::KeypairDisabled => "API keypair disabled",
         Action::KeypairSecretAdded => "Key Secret added",
         Action::KeypairSecretDeleted => "Key Secret ended",
+        Action::KeypairTokenRevoked => "Token revoked",
         Action::KeypairRemoved => "API keypair removed",
         Action::QueryCreated => "Query created",
         Action::QueryChanged => "Query changed",

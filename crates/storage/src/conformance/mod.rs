@@ -8,6 +8,7 @@ mod keypairs;
 mod owners;
 mod people;
 mod responses;
+mod revoked_tokens;
 mod server;
 
 pub use fixture::Fixture;
@@ -80,6 +81,14 @@ promises! {
         a_late_response_adds_to_its_own_day,
         people_of_batches_at_the_same_time_are_counted_once,
         statistics_cover_all_time,
+    }
+    revoked_tokens {
+        a_revoked_token_is_known_with_its_keypair_and_leaves_one_line,
+        a_token_revoked_twice_at_the_same_time_leaves_one_line,
+        so_many_revoked_tokens_are_kept_and_no_more,
+        who_was_stopped_or_removed_revokes_nothing,
+        a_token_revoked_while_its_keypair_is_removed_leaves_nothing_behind,
+        revoked_tokens_go_when_they_need_no_keeping_and_with_their_keypair,
     }
     server {
         the_log_is_a_chain_in_the_order_of_commits,
