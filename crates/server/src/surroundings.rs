@@ -53,9 +53,10 @@ async fn answer(app: &App, request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether the request may change what is remembered. Tokens and responses leave no line in the log.
+/// Whether the request may change what is remembered. Tokens, questions about them and responses leave no line in the log.
 fn may_change(request: &Request) -> bool {
     let path = request.uri().path();
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    !safe && path != oauth::TOKEN_PATH && !(path.starts_with("/v1/") && path.ends_with("/responses"))
+    let writes_no_line = matches!(path, oauth::TOKEN_PATH | oauth::INTROSPECTION_PATH);
+    !safe && !writes_no_line && !(path.starts_with("/v1/") && path.ends_with("/responses"))
 }

@@ -370,7 +370,8 @@ mod tests {
                 "Sort",
                 "keypair_pkey (id = $1)",
                 "keypair_secret_pkey (keypair_id = ($1)::text)",
-                "environment_pkey (id = keypair.owner_id)"
+                "environment_pkey (id = keypair.owner_id)",
+                "revoked_token_pkey (keypair_id = keypair.id)",
             ]
         );
     }

@@ -12,7 +12,8 @@ use crate::test_database::Database;
 /// Puts something into each table: of one without a row the planner knows that it is empty.
 async fn fill(f: &Fixture) {
     let environment = f.environment(&f.account().await).await;
-    f.keypair(environment.id).await;
+    let keypair = f.keypair(environment.id).await;
+    f.store.revoke_token(&f.stamp(), keypair.id, &f.revoked_token()).await.unwrap();
     let response = NewResponse {
         id: f.id(),
         external_id: Some("one".to_owned()),

@@ -19,6 +19,7 @@ use domain::{
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
+use storage::Storage;
 use tower::ServiceExt;
 
 use crate::app::{App, Author};
@@ -38,7 +39,7 @@ pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
     router: Router,
     clock: Arc<SetClock>,
-    _data: TestData,
+    data: Arc<TestData>,
 }
 
 struct SetClock(AtomicI64);
@@ -67,17 +68,22 @@ impl TestApp {
     /// A server with nothing in its store.
     pub(crate) async fn start() -> Self {
         let (data, store) = TestData::open().await;
-        let config = Config {
-            public_url: Some(ISSUER.to_owned()),
-            data: data.folder().to_owned(),
-            ..Config::default()
-        };
         let begin: Timestamp = BEGIN.parse().unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(begin.as_millisecond())));
+        Self::on(Arc::new(data), store, clock, Config::default()).await
+    }
+
+    /// Another node with the same store and clock, and settings of its own.
+    pub(crate) async fn another(&self, config: Config) -> Self {
+        Self::on(self.data.clone(), self.app.store.clone(), self.clock.clone(), config).await
+    }
+
+    async fn on(data: Arc<TestData>, store: Arc<dyn Storage>, clock: Arc<SetClock>, config: Config) -> Self {
+        let config = Config { public_url: Some(ISSUER.to_owned()), data: data.folder().to_owned(), ..config };
         let app = App::start(config, store, clock.clone(), Arc::new(SystemEntropy)).await.unwrap();
         app.live.catch_up().await.unwrap();
         let app = Arc::new(app);
-        Self { router: router(app.clone()), app, clock, _data: data }
+        Self { router: router(app.clone()), app, clock, data }
     }
 
     /// Lets time pass.
@@ -166,6 +172,24 @@ impl TestApp {
         let answer = self.send(request).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         answer.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Posts a form as the keypair, with HTTP Basic, and with further headers.
+    pub(crate) async fn post_form(
+        &self,
+        key: &TestKey,
+        path: &str,
+        form: String,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let credentials = BASE64_STANDARD.encode(format!("{}:{}", key.keypair.id, key.secret));
+        let mut request = Request::post(path)
+            .header(AUTHORIZATION, format!("Basic {credentials}"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(form)).unwrap()).await
     }
 
     /// Sends a request as from another machine, a millisecond after the one before.

@@ -261,6 +261,8 @@ async fn nothing_but_a_whole_access_token_passes() {
         ("owner another", with("owner", json!("acc_01jdaaaaaaaaaaaaaaaaaaaaaa"))),
         ("scope unknown", with("scope", json!("feedback-everything"))),
         ("client_id another", with("client_id", json!("key_01jdaaaaaaaaaaaaaaaaaaaaaa"))),
+        ("jti missing", without("jti")),
+        ("jti too short", with("jti", json!("AAAA"))),
         ("generation earlier", with("gen", json!(0))),
         ("generation later", with("gen", json!(2))),
         ("secret another", with("sec", json!(2))),
@@ -316,6 +318,12 @@ async fn the_metadata_leads_a_client_to_everything() {
     assert_eq!(metadata["issuer"], ISSUER);
     assert_eq!(metadata["token_endpoint"], format!("{ISSUER}/oauth2/token"));
     assert_eq!(metadata["grant_types_supported"], json!(["client_credentials"]));
+    for (name, path) in [("revocation", "revoke"), ("introspection", "introspect")] {
+        assert_eq!(metadata[format!("{name}_endpoint")], format!("{ISSUER}/oauth2/{path}"));
+        let methods = &metadata[format!("{name}_endpoint_auth_methods_supported")];
+        assert_eq!(methods, &metadata["token_endpoint_auth_methods_supported"]);
+    }
+    assert_eq!(metadata["introspection_signing_alg_values_supported"], json!(["ES256"]));
     let jwks = metadata["jwks_uri"].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_owned();
     let key = read(&jwks).await["keys"][0].clone();
     assert_eq!((&key["use"], &key["alg"], &key["kty"]), (&json!("sig"), &json!("ES256"), &json!("EC")));

@@ -38,8 +38,10 @@ pub(crate) struct SigningKeys {
 pub(crate) struct ParsedKey {
     algorithm: Algorithm,
     created_at: Timestamp,
-    /// The encoded JOSE header of the tokens that it signs. No other header is accepted with it.
+    /// The encoded JOSE header of the access tokens that it signs. No other header is accepted with it.
     header: String,
+    /// That of the introspections that it signs, which are no access tokens.
+    introspection_header: String,
     private: PrivateKey,
     verifying: ParsedPublicKey,
     /// The public half, as it is published (RFC 7517), with `kid`, `use` and `alg`.
@@ -98,11 +100,30 @@ impl SigningKeys {
 
     /// Signs `claims` as an access token (RFC 9068 §2.1) with the key of this moment.
     pub(crate) fn sign(&self, claims: &impl Serialize, now: Timestamp) -> Result<String, NotSigned> {
+        self.sign_under(|key| &key.header, claims, now)
+    }
+
+    /// Signs `claims` as what a token was found to be (RFC 9701 §5) with the key of this moment.
+    pub(crate) fn sign_introspection(
+        &self,
+        claims: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<String, NotSigned> {
+        self.sign_under(|key| &key.introspection_header, claims, now)
+    }
+
+    fn sign_under(
+        &self,
+        header: impl Fn(&ParsedKey) -> &str,
+        claims: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<String, NotSigned> {
         let keys = self.all();
         let key = current(&keys, self.algorithm, now).ok_or(NotSigned)?;
+        let header = header(key);
         let claims = serde_json::to_vec(claims).map_err(|_| NotSigned)?;
-        let mut token = String::with_capacity(key.header.len() + claims.len() * 4 / 3 + 96);
-        token.push_str(&key.header);
+        let mut token = String::with_capacity(header.len() + claims.len() * 4 / 3 + 96);
+        token.push_str(header);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature = key.private.sign(token.as_bytes()).map_err(|_| NotSigned)?;
@@ -149,11 +170,14 @@ impl ParsedKey {
             .map_err(|source| SigningKeyError::Sealed { kid: stored.kid.clone(), source })?;
         let private = PrivateKey::parse(algorithm, &pkcs8).map_err(|_| form())?;
         let verifying = private.verifying().map_err(|_| form())?;
-        let header = format!(r#"{{"typ":"at+jwt","alg":"{algorithm}","kid":"{}"}}"#, stored.kid);
+        let header = |typ: &str| {
+            URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"{typ}","alg":"{algorithm}","kid":"{}"}}"#, stored.kid))
+        };
         Ok(Self {
             algorithm,
             created_at: stored.created_at,
-            header: URL_SAFE_NO_PAD.encode(header),
+            header: header("at+jwt"),
+            introspection_header: header("token-introspection+jwt"),
             private,
             verifying,
             public: serde_json::from_str(&stored.public_jwk).map_err(|_| form())?,
