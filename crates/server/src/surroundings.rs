@@ -57,6 +57,7 @@ async fn answer(app: &App, request: Request, next: Next) -> Response {
 fn may_change(request: &Request) -> bool {
     let path = request.uri().path();
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let writes_no_line = matches!(path, oauth::TOKEN_PATH | oauth::INTROSPECTION_PATH);
-    !safe && !writes_no_line && !(path.starts_with("/v1/") && path.ends_with("/responses"))
+    let leaves_no_line = matches!(path, oauth::TOKEN_PATH | oauth::INTROSPECTION_PATH)
+        || (path.starts_with("/v1/") && path.ends_with("/responses"));
+    !safe && !leaves_no_line
 }

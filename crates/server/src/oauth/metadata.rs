@@ -16,7 +16,7 @@ pub(super) async fn metadata(State(app): State<Arc<App>>) -> Json<Value> {
     let issuer = app.config.issuer();
     let client_authentication = ["client_secret_basic", "client_secret_post"];
     let keys = app.signing_keys.all();
-    let algorithms: BTreeSet<&str> = keys.iter().filter_map(|key| key.public["alg"].as_str()).collect();
+    let algorithms: BTreeSet<&str> = keys.iter().filter_map(|key| key.public.get("alg")?.as_str()).collect();
     Json(json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}{TOKEN_PATH}"),
