@@ -14,7 +14,7 @@ use storage::{
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{PostgresStorage, author, environments, revoked_tokens};
+use crate::{PostgresStorage, author, environments, leaked_secrets, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long their keypairs are let go of between two: whoever disables
 /// one of them must not wait for thousands.
@@ -28,7 +28,7 @@ macro_rules! columns {
          keypair.version, keypair.expires_at, keypair.created_at, keypair.created_by_kind, keypair.created_by_id, \
          keypair.created_by_name, keypair.last_used_at, keypair.secrets_made, secret.n, secret.hint, secret.hash, \
          secret.created_at AS secret_created_at, secret.expires_at AS secret_expires_at, \
-         secret.last_used_at AS secret_last_used_at"
+         secret.last_used_at AS secret_last_used_at, secret.leaked_at"
     };
 }
 
@@ -80,6 +80,7 @@ fn secret(row: &PgRow) -> Result<Secret> {
         created_at: row.instant("secret_created_at")?,
         expires_at: row.instant_or_null("secret_expires_at")?,
         last_used_at: row.instant_or_null("secret_last_used_at")?,
+        leaked_at: row.instant_or_null("leaked_at")?,
     })
 }
 
@@ -115,7 +116,7 @@ async fn find(connection: &mut PgConnection, owner: Owner, id: KeyId) -> Result<
 
 /// The owner's keypair, kept from everybody else for the rest of the transaction: those who note uses don't take turns
 /// with administrative verbs, and lock a keypair before its secrets too.
-async fn hold(tx: &mut PgConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
+pub(crate) async fn hold(tx: &mut PgConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
     sqlx::query("SELECT 1 FROM keypair WHERE id = $1 AND owner_id = $2 FOR UPDATE")
         .bind(id.to_string())
         .bind(owner.to_string())
@@ -165,7 +166,7 @@ async fn note(tx: &mut PgConnection, uses: &[KeyUse]) -> Result<()> {
     Ok(())
 }
 
-fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
+pub(crate) fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
     Change { action, object: ObjectRef::new("keypair", id), owner: Some(owner), before, after }
 }
 
@@ -320,6 +321,15 @@ impl Keypairs for PostgresStorage {
 
     async fn revoke_token(&self, stamp: &Stamp, keypair: KeyId, token: &RevokedToken) -> Result<Revocation> {
         self.write_with_line(async |tx| revoked_tokens::revoke(tx, stamp, keypair, token).await).await
+    }
+
+    async fn disable_leaked(&self, stamp: &Stamp, secret: &SecretHash) -> Result<Option<KeyId>> {
+        // Anybody may ask, so what is none takes no turn of those who administer.
+        let asked = self.read(async |connection| leaked_secrets::owner(connection, secret, stamp.at).await);
+        if asked.await?.is_none() {
+            return Ok(None);
+        }
+        self.administer(async |tx| leaked_secrets::disable(tx, stamp, secret).await).await
     }
 
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {

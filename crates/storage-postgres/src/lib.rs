@@ -15,6 +15,7 @@ mod days;
 mod environments;
 mod invitations;
 mod keypairs;
+mod leaked_secrets;
 mod links;
 mod migrations;
 mod people;

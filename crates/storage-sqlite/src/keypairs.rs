@@ -15,7 +15,7 @@ use storage::{
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{SqliteStorage, author, begin, environments, revoked_tokens};
+use crate::{SqliteStorage, author, begin, environments, leaked_secrets, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
 /// keypair must not wait for thousands of them, and another process only looks for its turn now and then.
@@ -56,6 +56,7 @@ fn secret(row: &SqliteRow) -> Result<Secret> {
         created_at: row.instant("created_at")?,
         expires_at: row.instant_or_null("expires_at")?,
         last_used_at: row.instant_or_null("last_used_at")?,
+        leaked_at: row.instant_or_null("leaked_at")?,
     })
 }
 
@@ -71,7 +72,7 @@ async fn with_secrets(connection: &mut SqliteConnection, row: &SqliteRow) -> Res
     keypair(row, secrets)
 }
 
-async fn find(connection: &mut SqliteConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
+pub(crate) async fn find(connection: &mut SqliteConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
     let row = sqlx::query("SELECT * FROM keypair WHERE id = ? AND owner_id = ?")
         .bind(id.to_string())
         .bind(owner.to_string())
@@ -119,7 +120,7 @@ async fn note_use(tx: &mut SqliteConnection, used: &KeyUse) -> Result<()> {
     Ok(())
 }
 
-fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
+pub(crate) fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
     Change { action, object: ObjectRef::new("keypair", id), owner: Some(owner), before, after }
 }
 
@@ -289,6 +290,20 @@ impl Keypairs for SqliteStorage {
         let revocation = revoked_tokens::revoke(&mut tx, stamp, keypair, token).await?;
         tx.commit().await.stored()?;
         Ok(revocation)
+    }
+
+    async fn disable_leaked(&self, stamp: &Stamp, secret: &SecretHash) -> Result<Option<KeyId>> {
+        // Anybody may ask, so what is none takes no turn of those who write.
+        let mut reader = self.readers.acquire().await.stored()?;
+        if leaked_secrets::owner(&mut reader, secret, stamp.at).await?.is_none() {
+            return Ok(None);
+        }
+        drop(reader);
+        let mut writer = self.write().await?;
+        let mut tx = begin!(writer);
+        let stopped = leaked_secrets::disable(&mut tx, stamp, secret).await?;
+        tx.commit().await.stored()?;
+        Ok(stopped)
     }
 
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {

@@ -12,6 +12,7 @@ mod environments;
 mod files;
 mod invitations;
 mod keypairs;
+mod leaked_secrets;
 mod migrations;
 mod people;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, KeyId, Keypair, KeypairRefusal, Owner, RevokedToken, Stamp, Timestamp, TokenId,
+    AccountId, Action, KeyId, Keypair, KeypairRefusal, Owner, RevokedToken, SecretHash, Stamp, Timestamp,
+    TokenId,
 };
 
 use crate::{Result, Slice};
@@ -77,6 +78,10 @@ pub trait Keypairs: Send + Sync {
     /// Keeps that the keypair revoked a token, one of [`domain::MAX_REVOKED`] at the most, and drops what need not be kept
     /// any longer. Of one that was revoked before, nothing is written. `NotFound` if the keypair is.
     async fn revoke_token(&self, stamp: &Stamp, keypair: KeyId, token: &RevokedToken) -> Result<Revocation>;
+
+    /// Stops the keypair whose secret has this hash, as [`Keypair::leaked`] decides; none if there is none to stop, which
+    /// nobody waits for. The only change that asks nothing of its author: to know the secret is the right to it.
+    async fn disable_leaked(&self, stamp: &Stamp, secret: &SecretHash) -> Result<Option<KeyId>>;
 
     /// The keypair, whoever owns it; none if it does not exist, or no longer.
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>>;

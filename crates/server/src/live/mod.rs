@@ -207,6 +207,7 @@ impl Touched {
             | Action::KeypairDisabled
             | Action::KeypairSecretAdded
             | Action::KeypairSecretDeleted
+            | Action::KeypairSecretLeaked
             | Action::KeypairTokenRevoked
             | Action::KeypairRemoved => Self::Keypair,
             Action::EnvironmentRenamed => Self::Environment,

@@ -5,6 +5,7 @@
 
 mod fixture;
 mod keypairs;
+mod leaked_secrets;
 mod owners;
 mod people;
 mod responses;
@@ -56,6 +57,13 @@ promises! {
         a_removed_keypair_is_gone_for_good,
         last_used_never_moves_back,
         a_change_gets_its_turn_while_uses_are_noted,
+    }
+    leaked_secrets {
+        a_leaked_secret_stops_its_keypair_and_says_so,
+        a_secret_leaked_twice_at_the_same_time_leaves_one_line,
+        what_is_no_live_secret_changes_nothing,
+        a_disabled_keypair_s_secret_can_leak_too,
+        who_says_nothing_of_itself_may_do_nothing_else,
     }
     people {
         users_sign_in_by_address_and_are_unique,
