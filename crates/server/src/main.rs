@@ -8,6 +8,7 @@ mod client_address;
 mod config;
 mod crypto;
 mod keypairs;
+mod leaked_secret;
 mod live;
 mod master_key;
 mod metrics;

@@ -60,6 +60,9 @@ struct SecretShape {
     /// When it last obtained a token, a few seconds late; `null` for never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
+    /// When somebody who had found it reported it, which ended it and disabled the keypair; `null` if nobody did.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    leaked_at: Option<Timestamp>,
 }
 
 /// Only for the document: what `status` can be.
@@ -114,6 +117,7 @@ impl From<&Secret> for SecretShape {
             created_at: secret.created_at,
             expires_at: secret.expires_at,
             last_used_at: secret.last_used_at,
+            leaked_at: secret.leaked_at,
         }
     }
 }
