@@ -34,7 +34,7 @@ pub struct Keypair {
     pub created_at: Timestamp,
     /// Who made it.
     pub created_by: Actor,
-    /// When it last obtained or used a token; a few seconds late.
+    /// When it last authenticated or used a token; a few seconds late.
     pub last_used_at: Option<Timestamp>,
     /// How many secrets it was ever given: the number of the last one.
     pub secrets_made: u32,
@@ -55,7 +55,7 @@ pub struct Secret {
     pub created_at: Timestamp,
     /// When it stops, if ever.
     pub expires_at: Option<Timestamp>,
-    /// When it last obtained a token; a few seconds late.
+    /// When it was last authenticated with; a few seconds late.
     pub last_used_at: Option<Timestamp>,
     /// When somebody who had found it reported it, if anybody did.
     pub leaked_at: Option<Timestamp>,
