@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as client from 'openid-client';
-import { assertDeadWithinASecond, assertWorks, tokenWithinASecond } from '../program.mjs';
+import { assertDead, assertDeadWithinASecond, assertWorks, tokenWithinASecond } from '../program.mjs';
 import { Product } from '../product.mjs';
 
 test('openid-client gets at the data until the keypair is disabled', async (t) => {
@@ -32,6 +32,14 @@ test('openid-client gets at the data until the keypair is disabled', async (t) =
       await assert.rejects(client.clientCredentialsGrant(server, { scope: 'feedback-admin' }), {
         error: 'invalid_scope',
       });
+      const { token_type: type, ...said } = await client.tokenIntrospection(server, token.access_token);
+      assert.deepEqual([said.active, said.client_id, type], [true, keypair.id, 'Bearer']);
+      const given = await client.clientCredentialsGrant(server);
+      await client.tokenRevocation(server, given.access_token);
+      await assertDead(product, given.access_token);
+      assert.equal((await client.tokenIntrospection(server, given.access_token)).active, false);
+      await assertWorks(product, token.access_token);
+
       await product.operate('key', 'disable', keypair.id);
       await assertDeadWithinASecond(product, token.access_token);
       await assert.rejects(

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { Link } from '../link.mjs';
 import { Cluster, Nodes } from '../nodes.mjs';
 import { BINARY, Product, freePort, until } from '../product.mjs';
-import { api, assertDead, assertDeadWithinASecond, assertWorks, tokenFor } from '../program.mjs';
+import { api, assertDead, assertDeadWithinASecond, assertWorks, basic, tokenFor } from '../program.mjs';
 import { administration, everythingWorks } from './revocation.mjs';
 
 const readiness = (node) => fetch(`${node.url}/readyz`).then(({ status }) => status);
@@ -58,6 +58,21 @@ test('nodes on one database', async (t) => {
       await until(`${fail}: B to be ready again`, 5_000, async () => (await readiness(B)) === 200);
       await until(`${fail}: B to serve again`, 5_000, async () => (await status(B)) === 200);
     }
+  });
+
+  await t.test('a token that its keypair revokes through one stops on all within a second, alone', async () => {
+    const { id } = await administer('/v1/environments', { method: 'POST', json: { name: 'Production' } });
+    const json = { comment: 'revokes', scopes: ['feedback-report:read'] };
+    const keypair = await administer(`/v1/environments/${id}/api-keys`, { method: 'POST', json });
+    const [token, other] = [await tokenFor(B, keypair), await tokenFor(C, keypair)];
+    for (const name of nodes.names) await assertWorks(nodes[name], token);
+    const body = new URLSearchParams({ token });
+    const headers = { authorization: basic(keypair) };
+    const { status } = await fetch(`${A.url}/oauth2/revoke`, { method: 'POST', headers, body });
+    assert.equal(status, 200);
+    await assertDead(A, token);
+    await Promise.all(nodes.names.map((name) => assertDeadWithinASecond(nodes[name], token)));
+    for (const name of nodes.names) await assertWorks(nodes[name], other);
   });
 
   await t.test('nodes of this version go on beside a newer one, which it has changed for', async () => {

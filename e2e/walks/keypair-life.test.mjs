@@ -35,6 +35,37 @@ test('the life of a keypair, for everybody who may manage it', async (t) => {
     }
   }
 
+  for (const javaScriptEnabled of [true, false]) {
+    const how = javaScriptEnabled ? '' : ', without JavaScript';
+    await t.test(`whoever has found a secret stops its keypair, and its administrator mends it${how}`, async (t) => {
+      const admin = await Visitor.arrive(t, browser, product, { javaScriptEnabled });
+      const management = new ApiManagement(await admin.signIn('operations@example.com'), environment);
+      const keypair = await management.create({ comment: `To be found${how}`, scopes: [REPORT] });
+      await management.finishReading();
+      const token = await tokenFor(product, keypair);
+      await assertWorks(product, token);
+
+      const finder = await Visitor.arrive(t, browser, product, { javaScriptEnabled });
+      await finder.open('/sign-in');
+      await finder.page.getByRole('link', { name: 'Found a Key Secret?' }).click();
+      await finder.page.getByLabel('Key Secret', { exact: true }).fill(keypair.secret);
+      await finder.page.getByRole('button', { name: 'Report', exact: true }).click();
+      await finder.page.getByText('Thank you.').waitFor();
+      assert.ok(!finder.page.url().includes('fbs_'), finder.page.url());
+      assert.ok(!(await finder.page.content()).includes(keypair.secret));
+      await assertDead(product, token);
+      await assertInvalidClient(product, keypair);
+
+      await management.assertStatus(keypair, 'disabled');
+      await management.row(keypair).getByText(/reported as leaked/).waitFor();
+      const rotated = await management.rotate(keypair, OVERLAP);
+      await management.finishReading();
+      await management.enable(keypair);
+      await assertInvalidClient(product, keypair);
+      await assertWorks(product, await tokenFor(product, rotated));
+    });
+  }
+
   async function live(product, management, owner, environment, javaScriptEnabled) {
     const { page, visitor } = management;
     await management.open();

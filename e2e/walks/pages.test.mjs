@@ -19,6 +19,7 @@ test('every page, in both themes, wide and narrow', async (t) => {
   await product.user('admin@example.com', 'administrator', account);
   await product.user('reader@example.com', 'reader', environment);
   await product.user('nobody@example.com');
+  const found = await product.keypair(environment, SCOPES.slice(0, 1), 'In a public repository');
   await fill();
   await mkdir(SCREENSHOTS, { recursive: true });
 
@@ -43,6 +44,12 @@ test('every page, in both themes, wide and narrow', async (t) => {
         await guest.page.getByRole('button', { name: 'Sign in', exact: true }).click();
         await guest.page.getByRole('alert').waitFor();
         await look(guest, 'sign-in-refused');
+        await guest.open('/leaked-secret');
+        await look(guest, 'leaked-secret');
+        await guest.page.getByLabel('Key Secret', { exact: true }).fill(found.secret);
+        await guest.page.getByRole('button', { name: 'Report', exact: true }).click();
+        await guest.page.getByText('Thank you.').waitFor();
+        await look(guest, 'leaked-secret-reported');
 
         const admin = await (await Visitor.arrive(t, browser, product, options)).signIn('admin@example.com');
         const shapes = new Set();

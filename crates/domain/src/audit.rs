@@ -15,22 +15,25 @@ pub enum Actor {
     User(UserId, String),
     /// A program with a token of this keypair.
     Keypair(KeyId),
+    /// Somebody who did not say who it is, and needs no right but the secret that it has found.
+    Anonymous,
 }
 
 impl Actor {
-    /// `operator`, `user` or `keypair`.
+    /// `operator`, `user`, `keypair` or `anonymous`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Operator => "operator",
             Self::User(..) => "user",
             Self::Keypair(_) => "keypair",
+            Self::Anonymous => "anonymous",
         }
     }
 
     /// Its identifier, where it has one.
     pub fn id(&self) -> Option<String> {
         match self {
-            Self::Operator => None,
+            Self::Operator | Self::Anonymous => None,
             Self::User(id, _) => Some(id.to_string()),
             Self::Keypair(id) => Some(id.to_string()),
         }
@@ -42,6 +45,7 @@ impl Actor {
             Self::Operator => "operator".to_owned(),
             Self::User(_, email) => email.clone(),
             Self::Keypair(id) => id.to_string(),
+            Self::Anonymous => "anonymous".to_owned(),
         }
     }
 
@@ -49,6 +53,7 @@ impl Actor {
     pub fn from_parts(kind: &str, id: Option<&str>, name: &str) -> Option<Self> {
         match (kind, id) {
             ("operator", None) => Some(Self::Operator),
+            ("anonymous", None) => Some(Self::Anonymous),
             ("user", Some(id)) => Some(Self::User(id.parse().ok()?, name.to_owned())),
             ("keypair", Some(id)) => Some(Self::Keypair(id.parse().ok()?)),
             _ => None,
@@ -124,6 +129,8 @@ actions! {
     KeypairDisabled = "keypair.disabled",
     KeypairSecretAdded = "keypair.secret_added",
     KeypairSecretDeleted = "keypair.secret_deleted",
+    KeypairSecretLeaked = "keypair.secret_leaked",
+    KeypairTokenRevoked = "keypair.token_revoked",
     KeypairRemoved = "keypair.removed",
     QueryCreated = "query.created",
     QueryChanged = "query.changed",

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{Keypair, KeypairStatus, Owner, Scopes, SecretHash, from_millis};
+use crate::{Keypair, KeypairStatus, Owner, Scopes, SecretHash, TokenId, from_millis};
 
 /// What of a keypair it takes to judge its secrets and its tokens. Small: a server remembers a million of them.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Credential {
     enabled: bool,
     expires_at: Deadline,
     secrets: Box<[Opener]>,
+    /// In order; nearly always none.
+    revoked: Box<[TokenId]>,
 }
 
 /// One secret of a credential.
@@ -59,7 +61,15 @@ impl Credential {
             enabled: keypair.enabled,
             expires_at: Deadline::new(keypair.expires_at),
             secrets: keypair.secrets.iter().map(opener).collect(),
+            revoked: Box::default(),
         }
+    }
+
+    /// The same without these tokens, which the keypair revoked.
+    pub fn without_tokens(mut self, mut revoked: Vec<TokenId>) -> Self {
+        revoked.sort_unstable();
+        self.revoked = revoked.into();
+        self
     }
 
     /// What the keypair is at `now`.
@@ -80,6 +90,11 @@ impl Credential {
     /// Whether secret `n` still opens anything at `now`.
     pub fn has_secret(&self, n: u32, now: Timestamp) -> bool {
         self.secrets.iter().any(|secret| secret.n == n && !secret.expires_at.has_passed(now))
+    }
+
+    /// Whether the keypair revoked this one of its tokens.
+    pub fn has_revoked(&self, token: TokenId) -> bool {
+        self.revoked.binary_search(&token).is_ok()
     }
 
     /// When a token that secret `n` obtains must end at the latest: with the keypair or with that secret, if either ends.

@@ -34,7 +34,7 @@ pub struct Keypair {
     pub created_at: Timestamp,
     /// Who made it.
     pub created_by: Actor,
-    /// When it last obtained or used a token; a few seconds late.
+    /// When it last authenticated or used a token; a few seconds late.
     pub last_used_at: Option<Timestamp>,
     /// How many secrets it was ever given: the number of the last one.
     pub secrets_made: u32,
@@ -55,8 +55,10 @@ pub struct Secret {
     pub created_at: Timestamp,
     /// When it stops, if ever.
     pub expires_at: Option<Timestamp>,
-    /// When it last obtained a token; a few seconds late.
+    /// When it was last authenticated with; a few seconds late.
     pub last_used_at: Option<Timestamp>,
+    /// When somebody who had found it reported it, if anybody did.
+    pub leaked_at: Option<Timestamp>,
 }
 
 impl Secret {
@@ -288,6 +290,28 @@ impl Keypair {
         after.version += 1;
         Ok(after)
     }
+
+    /// The keypair once somebody has reported the secret with this hash as leaked: switched off, with a new generation, and
+    /// without that secret, so switching it on again does not let in whoever else has found it. None if it is none of the
+    /// keypair's that still opens anything: what was found is worth nothing, and nobody is stopped for it.
+    pub fn leaked(&self, hash: &SecretHash, now: Timestamp) -> Option<Self> {
+        let mut after = self.clone();
+        // Once is once, also for a report that was made before and comes after.
+        let found =
+            |secret: &&mut Secret| secret.hash == *hash && secret.is_live(now) && secret.leaked_at.is_none();
+        let secret = after.secrets.iter_mut().find(found)?;
+        secret.expires_at = Some(now);
+        secret.leaked_at = Some(now);
+        after.enabled = false;
+        after.generation += 1;
+        after.version += 1;
+        Some(after)
+    }
+
+    /// When the last of its secrets was reported as leaked, until that has made room for another.
+    pub fn leaked_at(&self) -> Option<Timestamp> {
+        self.secrets.iter().filter_map(|secret| secret.leaked_at).max()
+    }
 }
 
 impl Secret {
@@ -299,6 +323,7 @@ impl Secret {
             created_at: now,
             expires_at: None,
             last_used_at: None,
+            leaked_at: None,
         }
     }
 }
@@ -313,7 +338,7 @@ fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), KeypairRefusa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Credential, Outlived, Scope, TokenClaims, from_millis};
+    use crate::{Credential, Outlived, Scope, TokenClaims, TokenId, from_millis};
     use std::sync::atomic::{AtomicU8, Ordering};
 
     struct Counter(AtomicU8);
@@ -347,6 +372,7 @@ mod tests {
 
     fn token(keypair: &Keypair, secret: u32) -> TokenClaims {
         TokenClaims {
+            id: TokenId::from_bytes([1; 16]),
             keypair: keypair.id,
             owner: keypair.owner,
             scopes: keypair.scopes,
@@ -373,6 +399,20 @@ mod tests {
         );
         let enabled = switched(&disabled, true);
         assert_eq!(token.scopes_at(now(), &Credential::of(&enabled)), Err(Outlived::Generation));
+    }
+
+    #[test]
+    fn a_revoked_token_takes_no_other_with_it() {
+        let (keypair, _, _) = keypair(ADMIN_AND_REPORTS);
+        let with_id = |n| TokenClaims { id: TokenId::from_bytes([n; 16]), ..token(&keypair, 1) };
+        let revoked = [7, 3, 5].map(|n| TokenId::from_bytes([n; 16]));
+        let credential = Credential::of(&keypair).without_tokens(revoked.to_vec());
+        for n in 2..9 {
+            let expected =
+                if revoked.contains(&with_id(n).id) { Err(Outlived::Revoked) } else { Ok(keypair.scopes) };
+            assert_eq!(with_id(n).scopes_at(now(), &credential), expected, "{n}");
+        }
+        assert!(with_id(3).revoked().kept_until > with_id(3).expires_at);
     }
 
     #[test]
@@ -433,6 +473,30 @@ mod tests {
         }
         assert_eq!(keypair.without_secret(1, now()), Err(KeypairRefusal::LastSecret));
         assert_eq!(keypair.without_secret(9, now()), Err(KeypairRefusal::NoSuchSecret));
+    }
+
+    #[test]
+    fn a_leaked_secret_stops_the_keypair_and_does_not_come_back_with_it() {
+        let (keypair, first, entropy) = keypair(ADMIN_AND_REPORTS);
+        let (two, second) = keypair.rotated(None, None, now(), &entropy).unwrap();
+        let token = token(&two, 2);
+        let leaked = two.leaked(&first.hash(), later(1)).unwrap();
+        assert_eq!((leaked.enabled, leaked.generation, leaked.version), (false, 2, 3));
+        assert_eq!((leaked.leaked_at(), two.leaked_at()), (Some(later(1)), None));
+        for again in [now(), later(1), later(2)] {
+            assert_eq!(leaked.leaked(&first.hash(), again), None, "once");
+        }
+        let enabled = switched(&leaked, true);
+        let credential = Credential::of(&enabled);
+        assert_eq!(credential.authenticate(&first.hash(), later(1)), None);
+        assert_eq!(credential.authenticate(&second.hash(), later(1)), Some(2));
+        assert_eq!(token.scopes_at(later(1), &credential), Err(Outlived::Generation));
+        assert!(leaked.leaked(&second.hash(), later(2)).is_some(), "a disabled one can leak too");
+        let (rotated, _) = leaked.rotated(None, None, later(2), &entropy).unwrap();
+        assert_eq!(rotated.leaked_at(), None, "it made room");
+        let (short, _) = keypair.rotated(Some(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
+        assert!(short.leaked(&first.hash(), later(59)).is_some());
+        assert_eq!(short.leaked(&first.hash(), later(60)), None, "one that has run out");
     }
 
     #[test]

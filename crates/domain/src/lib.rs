@@ -47,7 +47,7 @@ pub use signing_key::{
 };
 pub use state::State;
 pub use text::{Comment, Email, Name, QuestionText, TextError};
-pub use token::{Outlived, TokenClaims};
+pub use token::{MAX_REVOKED, MalformedTokenId, Outlived, RevokedToken, TokenClaims, TokenId};
 pub use user::{PasswordHash, User};
 
 pub use jiff::{Timestamp, civil::Date};

@@ -1,10 +1,76 @@
-use jiff::Timestamp;
+use std::fmt;
+use std::str::FromStr;
 
-use crate::{Credential, KeyId, KeypairStatus, Owner, Scopes};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{Credential, Entropy, KeyId, KeypairStatus, Owner, Scopes};
+
+/// The most revoked tokens that are kept of one keypair at a time. Each node has them in memory, and each is looked
+/// through for each of its tokens; whoever has more to stop disables the keypair, or deletes the secret.
+pub const MAX_REVOKED: usize = 1000;
+
+/// How much longer than it lives a revoked token is kept: the clock of another node may be behind by less.
+const KEPT_LONGER: SignedDuration = SignedDuration::from_mins(10);
+
+/// What tells a token from every other: 128 random bits, in base64url as the `jti` claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenId([u8; 16]);
+
+/// The text is not of the form of a token's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a token")]
+pub struct MalformedTokenId;
+
+impl TokenId {
+    /// A new one.
+    pub fn generate(entropy: &dyn Entropy) -> Self {
+        let mut random = [0; 16];
+        entropy.fill(&mut random);
+        Self(random)
+    }
+
+    /// From what a store kept.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// For a store to keep.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl FromStr for TokenId {
+    type Err = MalformedTokenId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| MalformedTokenId)?;
+        bytes.try_into().map(Self).map_err(|_| MalformedTokenId)
+    }
+}
+
+/// A token that its keypair gave up before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevokedToken {
+    /// Which.
+    pub id: TokenId,
+    /// Until when this has to be kept; some time after no node takes the token for its age.
+    pub kept_until: Timestamp,
+}
 
 /// What a token says of itself that its keypair must still agree with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenClaims {
+    /// Which token it is.
+    pub id: TokenId,
     /// Whose token it is.
     pub keypair: KeyId,
     /// The keypair's owner when it was issued.
@@ -34,6 +100,9 @@ pub enum Outlived {
     /// The secret that obtained it was retired, deleted or has expired.
     #[error("the secret that obtained it is gone")]
     Secret,
+    /// The keypair itself gave it up.
+    #[error("it was revoked")]
+    Revoked,
 }
 
 impl TokenClaims {
@@ -53,6 +122,42 @@ impl TokenClaims {
         if !keypair.has_secret(self.secret, now) {
             return Err(Outlived::Secret);
         }
+        if keypair.has_revoked(self.id) {
+            return Err(Outlived::Revoked);
+        }
         Ok(self.scopes.and(keypair.scopes))
+    }
+
+    /// What has to be kept for this token to be worth nothing from now on.
+    pub fn revoked(&self) -> RevokedToken {
+        let kept_until = self.expires_at.checked_add(KEPT_LONGER).unwrap_or(self.expires_at);
+        RevokedToken { id: self.id, kept_until }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_id_reads_as_it_is_written(bytes in any::<[u8; 16]>(), text in ".*") {
+            let id = TokenId::from_bytes(bytes);
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert_eq!(id.to_string().len(), 22);
+            if let Ok(id) = text.parse::<TokenId>() {
+                prop_assert_eq!(id.to_string(), text, "no other text is the same id");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_too_short_or_no_base64url_is_no_id() {
+        for text in
+            ["", "AAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAAB"]
+        {
+            assert_eq!(text.parse::<TokenId>(), Err(MalformedTokenId), "{text}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use domain::MAX_TOKEN_LIFETIME;
+use domain::{KeyId, MAX_TOKEN_LIFETIME};
 use serde::Deserialize;
 
 use crate::signing::Algorithm;
@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) log: LogFormat,
     /// Whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// The keypairs that may ask about every token; others ask about their own.
+    pub(crate) resource_servers: Vec<KeyId>,
     /// How long an access token lives, in seconds.
     pub(crate) token_lifetime: u32,
     /// What new access tokens are signed with.
@@ -116,7 +118,7 @@ pub(crate) struct Flags {
 }
 
 /// The names of the settings, as in `feedback.toml`; in variables in capitals, behind `FEEDBACK_`.
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 13] = [
     "listen",
     "public_url",
     "data",
@@ -124,6 +126,7 @@ const SETTINGS: [&str; 12] = [
     "metrics_listen",
     "log",
     "trusted_proxies",
+    "resource_servers",
     "token_lifetime",
     "signing_algorithm",
     "signing_key_days",
@@ -143,7 +146,9 @@ struct Settings {
     metrics_listen: Option<String>,
     log: Option<String>,
     #[serde(default)]
-    trusted_proxies: Addresses,
+    trusted_proxies: Several,
+    #[serde(default)]
+    resource_servers: Several,
     #[serde(default = "default_token_lifetime")]
     token_lifetime: u32,
     signing_algorithm: Option<String>,
@@ -154,15 +159,30 @@ struct Settings {
     master_key_file: Option<PathBuf>,
 }
 
-/// Addresses as a list, or as one text with commas between: variables know no lists.
+/// Several values as a list, or as one text with commas between: variables know no lists.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Addresses {
+enum Several {
     Text(String),
     List(Vec<String>),
 }
 
-impl Default for Addresses {
+impl Several {
+    /// The values; refuses one that is none by the setting's name.
+    fn parsed<T: std::str::FromStr>(self, name: &str) -> Result<Vec<T>, ConfigError> {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::List(list) => list.join(","),
+        };
+        text.split(',')
+            .map(str::trim)
+            .filter(|value| !value.is_empty())
+            .map(|value| parsed(name, value))
+            .collect()
+    }
+}
+
+impl Default for Several {
     fn default() -> Self {
         Self::List(Vec::new())
     }
@@ -205,6 +225,7 @@ impl Default for Config {
             metrics_listen: None,
             log: LogFormat::default(),
             trusted_proxies: Vec::new(),
+            resource_servers: Vec::new(),
             token_lifetime: default_token_lifetime(),
             signing_algorithm: Algorithm::default(),
             signing_key_days: default_signing_key_days(),
@@ -250,10 +271,6 @@ impl Config {
             .and_then(|builder| builder.build())
             .and_then(config::Config::try_deserialize)
             .map_err(|error| ConfigError(error.to_string()))?;
-        let proxies = match settings.trusted_proxies {
-            Addresses::Text(text) => text,
-            Addresses::List(list) => list.join(","),
-        };
         let log = match settings.log.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -273,12 +290,8 @@ impl Config {
                 .map(|address| parsed("metrics_listen", &address))
                 .transpose()?,
             log: flags.log.unwrap_or(log),
-            trusted_proxies: proxies
-                .split(',')
-                .map(str::trim)
-                .filter(|address| !address.is_empty())
-                .map(|address| parsed("trusted_proxies", address))
-                .collect::<Result<_, _>>()?,
+            trusted_proxies: settings.trusted_proxies.parsed("trusted_proxies")?,
+            resource_servers: settings.resource_servers.parsed("resource_servers")?,
             token_lifetime: settings.token_lifetime,
             signing_algorithm: settings
                 .signing_algorithm
@@ -370,6 +383,7 @@ fn parsed<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, ConfigErro
 fn expected(name: &str) -> &'static str {
     match name {
         "trusted_proxies" => "a list of IP addresses with commas between",
+        "resource_servers" => "a list of Key IDs with commas between",
         _ => "an address and port, as in 127.0.0.1:8080",
     }
 }
@@ -406,6 +420,7 @@ mod tests {
             ("PUBLIC_URL", "http://127.0.0.1:1/path", "public_url"),
             ("LISTEN", "0.0.0.0:80", "public_url"),
             ("TRUSTED_PROXIES", "proxy", "trusted_proxies"),
+            ("RESOURCE_SERVERS", "env_01jdaaaaaaaaaaaaaaaaaaaaaa", "resource_servers"),
             ("LOG", "yaml", "log = yaml"),
             ("SIGNING_ALGORITHM", "HS256", "signing_algorithm"),
             ("DATABASE_URL", "mysql://host/feedback", "database_url: expected"),
@@ -443,12 +458,19 @@ mod tests {
     }
 
     #[test]
-    fn a_file_can_list_proxies() {
+    fn a_file_can_list_proxies_and_resource_servers() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("feedback.toml");
-        std::fs::write(&file, "trusted_proxies = [\"10.0.0.1\", \"::1\"]\n").unwrap();
+        let (one, two) = ("key_01jdaaaaaaaaaaaaaaaaaaaaaa", "key_01jdaaaaaaaaaaaaaaaaaaaaab");
+        let settings =
+            format!("trusted_proxies = ['10.0.0.1', '::1']\nresource_servers = ['{one}', '{two}']\n");
+        std::fs::write(&file, settings).unwrap();
         let config = load(&[], &Flags { config: Some(file), ..Flags::default() }).unwrap();
         assert_eq!(config.trusted_proxies.len(), 2);
+        let both = [one, two].map(|key| key.parse().unwrap());
+        assert_eq!(config.resource_servers, both);
+        let by_variable = load(&[("RESOURCE_SERVERS", &format!("{one}, {two}"))], &Flags::default()).unwrap();
+        assert_eq!(by_variable.resource_servers, both);
     }
 
     #[test]

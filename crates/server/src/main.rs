@@ -9,6 +9,7 @@ mod config;
 mod crypto;
 mod failures;
 mod keypairs;
+mod leaked_secret;
 mod live;
 mod master_key;
 mod metrics;

@@ -112,11 +112,13 @@ async fn answer(app: &App, surface: Surface, request: Request, mut inside: Route
     response
 }
 
-/// Whether the request may change what is remembered. Tokens and responses leave no line in the log.
+/// Whether the request may change what is remembered. Tokens, questions about them and responses leave no line in the log.
 fn may_change(request: &Request) -> bool {
     let path = request.uri().path();
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    !safe && path != oauth::TOKEN_PATH && !(path.starts_with("/v1/") && path.ends_with("/responses"))
+    let leaves_no_line = matches!(path, oauth::TOKEN_PATH | oauth::INTROSPECTION_PATH)
+        || (path.starts_with("/v1/") && path.ends_with("/responses"));
+    !safe && !leaves_no_line
 }
 
 /// What a handler with a fault of its own answers: only its own request is lost.

@@ -38,7 +38,7 @@ fn invitation(row: &PgRow) -> Result<Invitation> {
 fn inviter(actor: &Actor) -> Option<String> {
     match actor {
         Actor::User(id, _) => Some(id.to_string()),
-        Actor::Operator | Actor::Keypair(_) => None,
+        Actor::Operator | Actor::Keypair(_) | Actor::Anonymous => None,
     }
 }
 

@@ -2,17 +2,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, Role, Scopes,
-    Secret, SecretHash, Stamp,
+    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, RevokedToken, Role,
+    Scopes, Secret, SecretHash, Stamp, TokenId,
 };
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
-use storage::{DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
+use storage::{
+    DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Revocation, Slice, StorageError,
+};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{PostgresStorage, author, environments};
+use crate::{PostgresStorage, author, environments, leaked_secrets, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long their keypairs are let go of between two: whoever disables
 /// one of them must not wait for thousands.
@@ -27,7 +29,7 @@ macro_rules! columns {
          keypair.created_by_name, keypair.secrets_made, secret.n, secret.hint, secret.hash, \
          secret.created_at AS secret_created_at, secret.expires_at AS secret_expires_at, \
          (SELECT MAX(at) FROM key_use WHERE keypair_id = keypair.id) AS last_used_at, \
-         (SELECT at FROM key_use WHERE keypair_id = keypair.id AND n = secret.n) AS secret_last_used_at"
+         (SELECT at FROM key_use WHERE keypair_id = keypair.id AND n = secret.n) AS secret_last_used_at, secret.leaked_at"
     };
 }
 
@@ -39,11 +41,12 @@ const NEWEST: &str = concat!(
      LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id ORDER BY keypair.id DESC, secret.n"
 );
 
-/// A keypair with the account of the environment that owns it, if one does.
+/// A keypair with the account of the environment that owns it, if one does, and the tokens that it revoked.
 const LIVE: &str = concat!(
     "SELECT ",
     columns!(),
-    ", environment.account_id FROM keypair LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id \
+    ", environment.account_id, ARRAY (SELECT token FROM revoked_token WHERE keypair_id = keypair.id) AS revoked \
+     FROM keypair LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id \
      LEFT JOIN environment ON environment.id = keypair.owner_id WHERE keypair.id = $1 ORDER BY secret.n"
 );
 
@@ -78,6 +81,7 @@ fn secret(row: &PgRow) -> Result<Secret> {
         created_at: row.instant("secret_created_at")?,
         expires_at: row.instant_or_null("secret_expires_at")?,
         last_used_at: row.instant_or_null("secret_last_used_at")?,
+        leaked_at: row.instant_or_null("leaked_at")?,
     })
 }
 
@@ -113,7 +117,7 @@ async fn find(connection: &mut PgConnection, owner: Owner, id: KeyId) -> Result<
 
 /// The owner's keypair, kept from everybody else for the rest of the transaction: those who note uses don't take turns
 /// with administrative verbs.
-async fn hold(tx: &mut PgConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
+pub(crate) async fn hold(tx: &mut PgConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
     sqlx::query("SELECT 1 FROM keypair WHERE id = $1 AND owner_id = $2 FOR UPDATE")
         .bind(id.to_string())
         .bind(owner.to_string())
@@ -159,7 +163,7 @@ async fn note(tx: &mut PgConnection, uses: &[KeyUse]) -> Result<()> {
     Ok(())
 }
 
-fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
+pub(crate) fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
     Change { action, object: ObjectRef::new("keypair", id), owner: Some(owner), before, after }
 }
 
@@ -312,6 +316,19 @@ impl Keypairs for PostgresStorage {
         .await
     }
 
+    async fn revoke_token(&self, stamp: &Stamp, keypair: KeyId, token: &RevokedToken) -> Result<Revocation> {
+        self.write_with_line(async |tx| revoked_tokens::revoke(tx, stamp, keypair, token).await).await
+    }
+
+    async fn disable_leaked(&self, stamp: &Stamp, secret: &SecretHash) -> Result<Option<KeyId>> {
+        // Anybody may ask, so what is none takes no turn of those who administer.
+        let asked = self.read(async |connection| leaked_secrets::owner(connection, secret, stamp.at).await);
+        if asked.await?.is_none() {
+            return Ok(None);
+        }
+        self.administer(async |tx| leaked_secrets::disable(tx, stamp, secret).await).await
+    }
+
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {
         self.read(async |connection| {
             let rows = sqlx::query(LIVE).bind(id.to_string()).fetch_all(connection).await.stored()?;
@@ -324,7 +341,11 @@ impl Keypairs for PostgresStorage {
                     row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
                 }
             };
-            Ok(Some(LiveKeypair { keypair, account }))
+            let revoked = row
+                .value::<Vec<Vec<u8>>>("revoked")?
+                .into_iter()
+                .map(|token| token.try_into().map(TokenId::from_bytes).map_err(|_| corrupt("revoked")));
+            Ok(Some(LiveKeypair { keypair, account, revoked: revoked.collect::<Result<_>>()? }))
         })
         .await
     }
@@ -365,7 +386,8 @@ mod tests {
                 "keypair_secret_pkey (keypair_id = ($1)::text)",
                 "environment_pkey (id = keypair.owner_id)",
                 used,
-                secret_used
+                secret_used,
+                "revoked_token_pkey (keypair_id = keypair.id)",
             ]
         );
     }

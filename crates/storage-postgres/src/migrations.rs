@@ -10,9 +10,11 @@ use storage::{Result, StorageError};
 
 use crate::row::Stored;
 
-const STEPS: [(i64, &str, &str); 2] = [
+const STEPS: [(i64, &str, &str); 4] = [
     (1, "first", include_str!("../migrations/0001_first.sql")),
+    (2, "revoked tokens", include_str!("../migrations/0002_revoked_tokens.sql")),
     (3, "signing_keys", include_str!("../migrations/0003_signing_keys.sql")),
+    (5, "leaked secrets", include_str!("../migrations/0005_leaked_secrets.sql")),
 ];
 
 /// Waits for other nodes that run the steps. Held until the connection closes. The number is `Fbk2`. That the table of

@@ -15,6 +15,7 @@ async fn fill(f: &Fixture) {
     let environment = f.environment(&f.account().await).await;
     let keypair = f.keypair(environment.id).await;
     f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at: f.now() }]).await.unwrap();
+    f.store.revoke_token(&f.stamp(), keypair.id, &f.revoked_token()).await.unwrap();
     let response = NewResponse {
         id: f.id(),
         external_id: Some("one".to_owned()),

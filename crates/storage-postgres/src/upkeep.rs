@@ -17,17 +17,19 @@ const BEGIN_ADMINISTRATION: &str = concat!(
 );
 
 /// Somebody else may be deleting these, in another order: what is locked is as good as gone.
-const SWEEP: [&str; 2] = [
+const SWEEP: [&str; 3] = [
     "DELETE FROM session WHERE token IN \
      (SELECT token FROM session WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
     "DELETE FROM invitation WHERE (owner_id, email) IN \
      (SELECT owner_id, email FROM invitation WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
+    "DELETE FROM revoked_token WHERE (keypair_id, token) IN \
+     (SELECT keypair_id, token FROM revoked_token WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
 ];
 
 /// What should not be there, each with a statement that counts it. The constraints see to that as long as nobody switches
 /// them off, as `pg_restore --disable-triggers` does. Indexes are only read where a statement needs them; pg_amcheck
 /// knows more of those.
-const FAULTS: [(&str, &str); 11] = [
+const FAULTS: [(&str, &str); 12] = [
     (
         "environments of an account that does not exist",
         "SELECT COUNT(*) FROM environment WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = account_id)",
@@ -47,6 +49,10 @@ const FAULTS: [(&str, &str); 11] = [
     (
         "uses of a keypair that does not exist",
         "SELECT COUNT(*) FROM key_use WHERE NOT EXISTS (SELECT 1 FROM keypair WHERE id = keypair_id)",
+    ),
+    (
+        "revoked tokens of a keypair that does not exist",
+        "SELECT COUNT(*) FROM revoked_token WHERE NOT EXISTS (SELECT 1 FROM keypair WHERE id = keypair_id)",
     ),
     (
         "queries of an environment that does not exist",
@@ -80,7 +86,7 @@ const FAULTS: [(&str, &str); 11] = [
 
 /// Every table from end to end, down to what is stored beside its rows. The server finds pages that it can't read, and
 /// with checksums switched on, as initdb can, those that are not as they were written.
-const EVERY_ROW: [&str; 18] = [
+const EVERY_ROW: [&str; 19] = [
     "SELECT MAX(LENGTH(t::TEXT)) FROM account t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM environment t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM users t",
@@ -91,6 +97,7 @@ const EVERY_ROW: [&str; 18] = [
     "SELECT MAX(LENGTH(t::TEXT)) FROM keypair t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM keypair_secret t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM key_use t",
+    "SELECT MAX(LENGTH(t::TEXT)) FROM revoked_token t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM query t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM person t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM response t",

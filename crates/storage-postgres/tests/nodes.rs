@@ -158,6 +158,7 @@ mod schema {
         f.store.account(account.id).await.unwrap();
         f.store.environments(account.id, Slice::first(9)).await.unwrap();
         f.store.open_environments(account.id, Slice::first(9)).await.unwrap();
+        f.store.revoke_token(&f.stamp(), keypair.id, &f.revoked_token()).await.unwrap();
         f.store.keypairs(environment.id.into(), Slice::first(9)).await.unwrap();
         f.store.live_keypair(keypair.id).await.unwrap();
         f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at }]).await.unwrap();
@@ -196,7 +197,7 @@ mod schema {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 18);
+        assert_eq!(tables.len(), 19);
         for table in tables {
             let step = format!("ALTER TABLE {table} ADD COLUMN later TEXT");
             sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut connection).await.unwrap();

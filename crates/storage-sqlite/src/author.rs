@@ -12,6 +12,7 @@ use crate::row::{Columns, Stored};
 pub(crate) async fn require(tx: &mut SqliteConnection, stamp: &Stamp, on: Owner, least: Role) -> Result<()> {
     let allowed = match &stamp.actor {
         Actor::Operator => true,
+        Actor::Anonymous => false,
         Actor::User(user, _) => has_role(tx, *user, on, least).await?,
         Actor::Keypair(id) => sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM keypair WHERE id = ? AND enabled = 1 \

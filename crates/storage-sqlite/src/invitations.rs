@@ -32,7 +32,7 @@ macro_rules! still_stands {
 fn inviter(actor: &Actor) -> Option<String> {
     match actor {
         Actor::User(id, _) => Some(id.to_string()),
-        Actor::Operator | Actor::Keypair(_) => None,
+        Actor::Operator | Actor::Keypair(_) | Actor::Anonymous => None,
     }
 }
 

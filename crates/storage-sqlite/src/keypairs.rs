@@ -3,17 +3,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, Role, Scopes,
-    Secret, SecretHash, Stamp,
+    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, RevokedToken, Role,
+    Scopes, Secret, SecretHash, Stamp,
 };
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use storage::{DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Slice, StorageError};
+use storage::{
+    DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Revocation, Slice, StorageError,
+};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{SqliteStorage, author, begin, environments};
+use crate::{SqliteStorage, author, begin, environments, leaked_secrets, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
 /// keypair must not wait for thousands of them, and another process only looks for its turn now and then.
@@ -68,6 +70,7 @@ fn secret(row: &SqliteRow) -> Result<Secret> {
         created_at: row.instant("created_at")?,
         expires_at: row.instant_or_null("expires_at")?,
         last_used_at: row.instant_or_null("last_used_at")?,
+        leaked_at: row.instant_or_null("leaked_at")?,
     })
 }
 
@@ -87,7 +90,7 @@ async fn with_secrets(connection: &mut SqliteConnection, row: &SqliteRow) -> Res
     keypair(row, secrets)
 }
 
-async fn find(connection: &mut SqliteConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
+pub(crate) async fn find(connection: &mut SqliteConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
     let row = sqlx::query(concat!("SELECT ", columns!(), " FROM keypair WHERE id = ? AND owner_id = ?"))
         .bind(id.to_string())
         .bind(owner.to_string())
@@ -114,7 +117,7 @@ async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) ->
     Ok(())
 }
 
-fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
+pub(crate) fn change(action: Action, id: KeyId, owner: Owner, before: Value, after: Value) -> Change {
     Change { action, object: ObjectRef::new("keypair", id), owner: Some(owner), before, after }
 }
 
@@ -280,6 +283,28 @@ impl Keypairs for SqliteStorage {
         tx.commit().await.stored()
     }
 
+    async fn revoke_token(&self, stamp: &Stamp, keypair: KeyId, token: &RevokedToken) -> Result<Revocation> {
+        let mut writer = self.write().await?;
+        let mut tx = begin!(writer);
+        let revocation = revoked_tokens::revoke(&mut tx, stamp, keypair, token).await?;
+        tx.commit().await.stored()?;
+        Ok(revocation)
+    }
+
+    async fn disable_leaked(&self, stamp: &Stamp, secret: &SecretHash) -> Result<Option<KeyId>> {
+        // Anybody may ask, so what is none takes no turn of those who write.
+        let mut reader = self.readers.acquire().await.stored()?;
+        if leaked_secrets::owner(&mut reader, secret, stamp.at).await?.is_none() {
+            return Ok(None);
+        }
+        drop(reader);
+        let mut writer = self.write().await?;
+        let mut tx = begin!(writer);
+        let stopped = leaked_secrets::disable(&mut tx, stamp, secret).await?;
+        tx.commit().await.stored()?;
+        Ok(stopped)
+    }
+
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {
         let mut tx = self.readers.begin().await.stored()?;
         let row = sqlx::query(concat!(
@@ -302,7 +327,8 @@ impl Keypairs for SqliteStorage {
                 row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
             }
         };
-        Ok(Some(LiveKeypair { keypair, account }))
+        let revoked = revoked_tokens::of(&mut tx, id).await?;
+        Ok(Some(LiveKeypair { keypair, account, revoked }))
     }
 
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<()> {

@@ -12,6 +12,7 @@ mod environments;
 mod files;
 mod invitations;
 mod keypairs;
+mod leaked_secrets;
 mod migrations;
 mod people;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod queries;
 mod recount;
 mod reports;
 mod responses;
+mod revoked_tokens;
 mod roles;
 mod row;
 mod server_keys;

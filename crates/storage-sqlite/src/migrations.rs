@@ -11,9 +11,11 @@ use storage::{Result, StorageError};
 
 use crate::files;
 
-const STEPS: [(i64, &str, &str); 2] = [
+const STEPS: [(i64, &str, &str); 4] = [
     (1, "first", include_str!("../migrations/0001_first.sql")),
+    (2, "revoked tokens", include_str!("../migrations/0002_revoked_tokens.sql")),
     (3, "signing_keys", include_str!("../migrations/0003_signing_keys.sql")),
+    (5, "leaked secrets", include_str!("../migrations/0005_leaked_secrets.sql")),
 ];
 
 /// Held while the schema is brought up to date, so that processes that start together do it one by one. Makes the

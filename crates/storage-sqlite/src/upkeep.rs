@@ -41,9 +41,11 @@ impl Upkeep for SqliteStorage {
     async fn sweep(&self, now: Timestamp) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
-        for statement in
-            ["DELETE FROM session WHERE expires_at <= ?", "DELETE FROM invitation WHERE expires_at <= ?"]
-        {
+        for statement in [
+            "DELETE FROM session WHERE expires_at <= ?",
+            "DELETE FROM invitation WHERE expires_at <= ?",
+            "DELETE FROM revoked_token WHERE expires_at <= ?",
+        ] {
             sqlx::query(statement).bind(now.as_millisecond()).execute(&mut *tx).await.stored()?;
         }
         tx.commit().await.stored()

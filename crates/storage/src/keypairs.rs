@@ -1,5 +1,8 @@
 use async_trait::async_trait;
-use domain::{AccountId, Action, KeyId, Keypair, KeypairRefusal, Owner, Stamp, Timestamp};
+use domain::{
+    AccountId, Action, KeyId, Keypair, KeypairRefusal, Owner, RevokedToken, SecretHash, Stamp, Timestamp,
+    TokenId,
+};
 
 use crate::{Result, Slice};
 
@@ -10,6 +13,17 @@ pub struct LiveKeypair {
     pub keypair: Keypair,
     /// The account that is the owner, or that owns the environment that is.
     pub account: AccountId,
+    /// Those of its tokens that it revoked; some may have expired.
+    pub revoked: Vec<TokenId>,
+}
+
+/// What came of revoking a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// The token is worth nothing.
+    Done,
+    /// Nothing was done: as many are kept of the keypair as can be. The first of them needs no keeping from then on.
+    Full(Timestamp),
 }
 
 /// That a keypair was used.
@@ -60,6 +74,14 @@ pub trait Keypairs: Send + Sync {
         id: KeyId,
         expected_version: Option<i64>,
     ) -> Result<()>;
+
+    /// Keeps that the keypair revoked a token, one of [`domain::MAX_REVOKED`] at the most, and drops what need not be kept
+    /// any longer. Of one that was revoked before, nothing is written. `NotFound` if the keypair is.
+    async fn revoke_token(&self, stamp: &Stamp, keypair: KeyId, token: &RevokedToken) -> Result<Revocation>;
+
+    /// Stops the keypair whose secret has this hash, as [`Keypair::leaked`] decides; none if there is none to stop, which
+    /// nobody waits for. The only change that asks nothing of its author: to know the secret is the right to it.
+    async fn disable_leaked(&self, stamp: &Stamp, secret: &SecretHash) -> Result<Option<KeyId>>;
 
     /// The keypair, whoever owns it; none if it does not exist, or no longer.
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>>;

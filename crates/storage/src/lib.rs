@@ -38,7 +38,7 @@ pub use audit::{Audit, Change};
 pub use environments::Environments;
 pub use error::{Result, StorageError};
 pub use invitations::{Invitation, Invitations, NewPerson};
-pub use keypairs::{DecideKeypair, KeyUse, Keypairs, LiveKeypair};
+pub use keypairs::{DecideKeypair, KeyUse, Keypairs, LiveKeypair, Revocation};
 pub use people::{People, chunk_of};
 pub use queries::{DecideQuery, Queries};
 pub use record::Record;

@@ -65,7 +65,16 @@ pub(crate) trait Guard: FromRequestParts<Arc<App>> {
 }
 
 /// Open to everybody.
-pub(crate) struct Public(());
+pub(crate) struct Public {
+    address: Option<IpAddr>,
+}
+
+impl Public {
+    /// From where the request comes, for the log.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+}
 
 impl Guard for Public {
     const ACCESS: Access = Access::Public;
@@ -74,8 +83,9 @@ impl Guard for Public {
 impl FromRequestParts<Arc<App>> for Public {
     type Rejection = ApiError;
 
-    async fn from_request_parts(_: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
-        Ok(Self(()))
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let address = client_address(&parts.extensions, &parts.headers, &app.config.trusted_proxies);
+        Ok(Self { address })
     }
 }
 

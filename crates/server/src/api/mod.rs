@@ -14,6 +14,7 @@ mod endpoints;
 mod environments;
 pub(crate) mod error;
 mod keypairs;
+mod leaked_secrets;
 mod openapi;
 mod parameters;
 mod queries;
@@ -92,6 +93,7 @@ fn endpoints() -> Endpoints {
         .and(endpoint!(reports::query))
         .and(endpoint!(audit_events::of_environment))
         .and(endpoint!(audit_events::of_account))
+        .and(endpoint!(leaked_secrets::report))
         .and(endpoint!(openapi::show))
         .and(endpoint!(docs::show))
 }

@@ -36,6 +36,7 @@ use super::shapes::Problem;
         (name = "Responses", description = "What people answer, to a query or spontaneously."),
         (name = "Reports", description = "Totals, score distributions, averages and counts of unique respondents and machines. No individual appears in them."),
         (name = "Audit log", description = "Who changed what, and when. Each line carries the hash of the line before it."),
+        (name = "Leaked secrets", description = "For whoever has found a Key Secret where it should not be."),
         (name = "Documentation", description = "This description, for programs and for people."),
     ),
 )]

@@ -78,7 +78,12 @@ impl TestApp {
 
     /// Another node on the same data, by the same clock.
     pub(crate) async fn another_node(&self) -> Self {
-        Self::on(self.data.clone(), self.clock.clone(), self.app.config.clone()).await
+        self.another(self.app.config.clone()).await
+    }
+
+    /// Another node on the same data, by the same clock, with settings of its own.
+    pub(crate) async fn another(&self, settings: Config) -> Self {
+        Self::on(self.data.clone(), self.clock.clone(), settings).await
     }
 
     async fn on(data: Arc<TestData>, clock: Arc<SetClock>, settings: Config) -> Self {
@@ -177,6 +182,24 @@ impl TestApp {
         let answer = self.send(request).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         answer.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Posts a form as the keypair, with HTTP Basic, and with further headers.
+    pub(crate) async fn post_form(
+        &self,
+        key: &TestKey,
+        path: &str,
+        form: String,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let credentials = BASE64_STANDARD.encode(format!("{}:{}", key.keypair.id, key.secret));
+        let mut request = Request::post(path)
+            .header(AUTHORIZATION, format!("Basic {credentials}"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(form)).unwrap()).await
     }
 
     /// Sends a request as from another machine, a millisecond after the one before.

@@ -54,7 +54,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Knows nothing yet, but everything that changes from now on. Remembers at most `keypairs` keypairs, of some 220
+    /// Knows nothing yet, but everything that changes from now on. Remembers at most `keypairs` keypairs, of some 240
     /// bytes each.
     pub(crate) async fn open(
         store: Arc<dyn Storage>,
@@ -78,7 +78,7 @@ impl Live {
         let load = async {
             let stored = self.store.live_keypair(id).await?;
             Ok(stored.map(|stored| {
-                let credential = Credential::of(&stored.keypair);
+                let credential = Credential::of(&stored.keypair).without_tokens(stored.revoked);
                 Arc::new(LiveKeypair { credential, account: stored.account, noted: Noted::default() })
             }))
         };
@@ -209,6 +209,8 @@ impl Touched {
             | Action::KeypairDisabled
             | Action::KeypairSecretAdded
             | Action::KeypairSecretDeleted
+            | Action::KeypairSecretLeaked
+            | Action::KeypairTokenRevoked
             | Action::KeypairRemoved => Self::Keypair,
             Action::EnvironmentRenamed => Self::Environment,
             Action::AccountClosed | Action::EnvironmentClosed => Self::Owner,

@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
+use axum::http::header::CONTENT_TYPE;
 use domain::{EnvironmentId, KeyId, KeypairEdit, Owner, Scope, Scopes, Timestamp};
 use proptest::prelude::*;
 
@@ -14,7 +17,10 @@ use crate::keypairs;
 /// One thing that happens. Numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Event {
-    Create { owner: usize, scopes: Scopes },
+    Create {
+        owner: usize,
+        scopes: Scopes,
+    },
     Issue(usize),
     Disable(usize),
     Enable(usize),
@@ -23,6 +29,8 @@ enum Event {
     NeverExpire(usize),
     Rotate(usize, Option<u16>),
     DeleteSecret(usize, u32),
+    /// The nth of the tokens issued so far, by its own keypair.
+    Revoke(usize),
     Remove(usize),
     CloseEnvironment(usize),
     Pass(u16),
@@ -46,6 +54,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => n.clone().prop_map(Event::NeverExpire),
         2 => (n.clone(), proptest::option::of(0u16..900)).prop_map(|(n, s)| Event::Rotate(n, s)),
         1 => (n.clone(), 1u32..4).prop_map(|(n, s)| Event::DeleteSecret(n, s)),
+        3 => (0usize..16).prop_map(Event::Revoke),
         1 => n.prop_map(Event::Remove),
         1 => (0usize..2).prop_map(Event::CloseEnvironment),
         2 => seconds.prop_map(Event::Pass),
@@ -195,6 +204,7 @@ impl World {
                     }
                 }
             }
+            Event::Revoke(n) => self.revoke(n).await,
             Event::Remove(n) => {
                 if let Some(n) = chosen(n) {
                     let key = &mut self.keys[n];
@@ -251,6 +261,23 @@ impl World {
             stopped: false,
             text: token,
         });
+    }
+
+    /// A token's keypair revokes it, with its newest secret.
+    async fn revoke(&mut self, n: usize) {
+        let Some(n) = n.checked_rem(self.tokens.len()) else { return };
+        let key = &self.keys[self.tokens[n].key];
+        let (id, Some(secret)) = (key.id, key.secrets.last()) else { return };
+        let form = format!("client_id={id}&client_secret={}&token={}", secret.text, self.tokens[n].text);
+        let request = Request::post("/oauth2/revoke")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(form))
+            .unwrap();
+        let answer = self.server.send(request).await;
+        let now = self.server.now();
+        let opens = self.works(key) && secret.expires_at.is_none_or(|at| now < at);
+        assert_eq!(answer.status.as_u16(), if opens { 200 } else { 401 }, "{}", answer.text);
+        self.tokens[n].stopped |= opens;
     }
 
     async fn rotate(&mut self, n: usize, overlap: Option<u16>) {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{Credential, Environment, EnvironmentId, KeyId, Owner, Scopes, Timestamp, TokenClaims};
+use domain::{Credential, Environment, EnvironmentId, KeyId, Owner, Scopes, Timestamp, TokenClaims, TokenId};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use storage::{KeyUse, StorageError};
@@ -63,7 +61,7 @@ pub(super) async fn issue(
         scope: &scopes.to_string(),
         iat,
         exp,
-        jti: &URL_SAFE_NO_PAD.encode(app.entropy.bytes::<16>()),
+        jti: &TokenId::generate(&*app.entropy).to_string(),
         owner: &credential.owner.to_string(),
         r#gen: credential.generation,
         sec: n,
@@ -96,6 +94,8 @@ pub(crate) struct Verified {
     pub(crate) claims: TokenClaims,
     /// The one environment that it was narrowed to, if any (RFC 8707).
     narrowed_to: Option<EnvironmentId>,
+    /// When it was issued, in seconds since the Unix epoch.
+    pub(super) issued_at: i64,
     /// Its keypair as it is now.
     pub(crate) live: Arc<LiveKeypair>,
     /// The scopes that it has now: issued with, and still allowed.
@@ -135,6 +135,11 @@ impl Verified {
         }
     }
 
+    /// The audience that it was issued for: a resource identifier (RFC 8707).
+    pub(super) fn audience(&self, app: &App) -> String {
+        resource(app, self.narrowed_to)
+    }
+
     /// Whether it reaches the account itself: its keypair is the account's, and it was not narrowed.
     pub(crate) fn reaches_account(&self, account: domain::AccountId) -> bool {
         self.claims.owner == Owner::Account(account) && self.narrowed_to.is_none()
@@ -149,6 +154,8 @@ struct Signed {
     key: KeyHash,
     claims: TokenClaims,
     narrowed_to: Option<EnvironmentId>,
+    /// In seconds since the Unix epoch.
+    issued_at: i64,
 }
 
 /// What the tokens say that were verified lately, by their SHA-256. To verify a signature costs more than everything else
@@ -162,20 +169,51 @@ impl SeenTokens {
     }
 }
 
-/// Verifies a token: its signature and claims, and then always what its keypair is right now.
+/// Verifies a token: its signature and claims, and then always what its keypair is right now. Counts as its use.
 pub(crate) async fn verify(app: &App, token: &str) -> Result<Verified, TokenRefused> {
     let now = app.clock.now();
+    let verified = judge(app, signed(app, token).await?, now).await?;
+    let claims = &verified.claims;
+    let used = KeyUse { keypair: claims.keypair, secret: claims.secret, at: now };
+    app.live.note_use(&verified.live, used);
+    Ok(verified)
+}
+
+/// The token, if it is worth something at `now` and its keypair is one that may be asked about; of others nothing more
+/// is looked at, so the time tells nothing of them. Asking is no use of the token.
+pub(super) async fn worth_something(
+    app: &App,
+    token: &str,
+    may_ask: impl Fn(KeyId) -> bool,
+    now: Timestamp,
+) -> Result<Option<Verified>, StorageError> {
+    let judged = match signed(app, token).await {
+        Ok(signed) if may_ask(signed.claims.keypair) => judge(app, signed, now).await,
+        Ok(_) => return Ok(None),
+        Err(refused) => Err(refused),
+    };
+    match judged {
+        Ok(verified) => Ok(Some(verified)),
+        Err(TokenRefused::Invalid(_)) => Ok(None),
+        Err(TokenRefused::Unavailable(error)) => Err(error),
+    }
+}
+
+/// What a token says, if a key that is ours signed it.
+async fn signed(app: &App, token: &str) -> Result<Signed, TokenRefused> {
     let hash = sha256(token.as_bytes());
     let keys = app.signing_keys.current(&app.live).await?;
-    let seen = app.seen_tokens.0.get(&hash).filter(|signed| keys.has(signed.key));
-    let Signed { claims, narrowed_to, .. } = match seen {
-        Some(signed) => signed,
-        None => {
-            let signed = read(app, &keys, token)?;
-            app.seen_tokens.0.insert(hash, signed);
-            signed
-        }
-    };
+    if let Some(signed) = app.seen_tokens.0.get(&hash).filter(|signed| keys.has(signed.key)) {
+        return Ok(signed);
+    }
+    let signed = read(app, &keys, token)?;
+    app.seen_tokens.0.insert(hash, signed);
+    Ok(signed)
+}
+
+/// What a token of ours is worth at `now`.
+async fn judge(app: &App, signed: Signed, now: Timestamp) -> Result<Verified, TokenRefused> {
+    let Signed { claims, narrowed_to, issued_at, .. } = signed;
     let live = app
         .live
         .keypair(claims.keypair)
@@ -184,8 +222,7 @@ pub(crate) async fn verify(app: &App, token: &str) -> Result<Verified, TokenRefu
     let scopes = claims
         .scopes_at(now, &live.credential)
         .map_err(|outlived| TokenRefused::Invalid(outlived.to_string()))?;
-    app.live.note_use(&live, KeyUse { keypair: claims.keypair, secret: claims.secret, at: now });
-    Ok(Verified { claims, narrowed_to, live, scopes })
+    Ok(Verified { claims, narrowed_to, issued_at, live, scopes })
 }
 
 /// Reads a token that this server signed.
@@ -199,7 +236,9 @@ fn read(app: &App, keys: &Keys, token: &str) -> Result<Signed, TokenRefused> {
         return Err(invalid("a claim is wrong"));
     }
     let narrowed_to = parse_resource(app, claims.aud).ok_or_else(|| invalid("it is for another audience"))?;
+    let issued_at = claims.iat;
     let claims = TokenClaims {
+        id: claims.jti.parse().map_err(|_| invalid("a claim is wrong"))?,
         keypair: claims.sub.parse().map_err(|_| invalid("a claim is wrong"))?,
         owner: claims.owner.parse().map_err(|_| invalid("a claim is wrong"))?,
         scopes: claims.scope.parse().map_err(|_| invalid("a claim is wrong"))?,
@@ -207,5 +246,5 @@ fn read(app: &App, keys: &Keys, token: &str) -> Result<Signed, TokenRefused> {
         secret: claims.sec,
         expires_at: Timestamp::from_second(claims.exp).map_err(|_| invalid("a claim is wrong"))?,
     };
-    Ok(Signed { key, claims, narrowed_to })
+    Ok(Signed { key, claims, narrowed_to, issued_at })
 }

@@ -53,6 +53,8 @@ fn wrong_claims(server: &TestApp, token: &str) -> Vec<(&'static str, Value)> {
         ("scope unknown", "scope", Some(json!("feedback-everything"))),
         ("scope missing", "scope", None),
         ("client_id another", "client_id", Some(json!("key_01jdaaaaaaaaaaaaaaaaaaaaaa"))),
+        ("jti missing", "jti", None),
+        ("jti too short", "jti", Some(json!("AAAA"))),
         ("generation earlier", "gen", Some(json!(0))),
         ("generation later", "gen", Some(json!(2))),
         ("secret another", "sec", Some(json!(2))),

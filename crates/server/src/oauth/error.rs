@@ -1,8 +1,9 @@
-//! Every way in which the token endpoint refuses: the one table of statuses.
+//! Every way in which the Authorization Server refuses: the one table of statuses.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::MAX_REVOKED;
 use serde_json::json;
 use storage::StorageError;
 
@@ -40,7 +41,7 @@ pub(crate) enum OAuthError {
     )]
     InvalidTarget,
     /// The endpoint takes POST only.
-    #[error("the token endpoint takes POST only")]
+    #[error("this endpoint takes POST only")]
     MethodNotAllowed,
     /// There is nothing at this address.
     #[error("there is nothing at this address; see /.well-known/oauth-authorization-server")]
@@ -48,6 +49,15 @@ pub(crate) enum OAuthError {
     /// There is too much to do.
     #[error("more requests come than can be served; try again in a second")]
     Overloaded,
+    /// No more revoked tokens of the keypair can be kept, until the first of them has expired.
+    #[error(
+        "{MAX_REVOKED} revoked tokens of this keypair are kept already, and no more can be; to end further ones, \
+         disable the keypair or delete the secret that obtained them"
+    )]
+    TooManyRevoked {
+        /// How many seconds until then.
+        seconds: i64,
+    },
     /// Something failed inside.
     #[error("the server can't answer right now; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -65,7 +75,7 @@ impl OAuthError {
             Self::InvalidTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "invalid_request"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
-            Self::Overloaded | Self::Unavailable(_) => {
+            Self::Overloaded | Self::TooManyRevoked { .. } | Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
             }
         }
@@ -91,9 +101,6 @@ impl IntoResponse for OAuthError {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
         match self {
             Self::InvalidClient { by_header: true } | Self::OtherScheme => {
                 headers.insert(
@@ -104,7 +111,13 @@ impl IntoResponse for OAuthError {
             Self::MethodNotAllowed => {
                 headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
-            Self::Unavailable(error) => tracing::error!(%error, "the token endpoint failed"),
+            Self::TooManyRevoked { seconds } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Self::Unavailable(error) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                tracing::error!(%error, "the Authorization Server failed");
+            }
             _ => {}
         }
         response

@@ -1,5 +1,6 @@
 //! `GET /.well-known/oauth-authorization-server` (RFC 8414).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,12 +8,15 @@ use axum::extract::State;
 use domain::Scope;
 use serde_json::{Value, json};
 
-use super::{JWKS_PATH, TOKEN_PATH};
+use super::{INTROSPECTION_PATH, JWKS_PATH, REVOCATION_PATH, TOKEN_PATH};
 use crate::app::App;
 
 /// What the Authorization Server can do, and where.
 pub(super) async fn metadata(State(app): State<Arc<App>>) -> Json<Value> {
     let issuer = app.config.issuer();
+    let client_authentication = ["client_secret_basic", "client_secret_post"];
+    let keys = app.signing_keys.held();
+    let algorithms: BTreeSet<&str> = keys.public().filter_map(|key| key.get("alg")?.as_str()).collect();
     Json(json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}{TOKEN_PATH}"),
@@ -21,7 +25,12 @@ pub(super) async fn metadata(State(app): State<Arc<App>>) -> Json<Value> {
         // Required by RFC 8414 §2; without an authorization endpoint there is none.
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": client_authentication,
+        "revocation_endpoint": format!("{issuer}{REVOCATION_PATH}"),
+        "revocation_endpoint_auth_methods_supported": client_authentication,
+        "introspection_endpoint": format!("{issuer}{INTROSPECTION_PATH}"),
+        "introspection_endpoint_auth_methods_supported": client_authentication,
+        "introspection_signing_alg_values_supported": algorithms,
         "service_documentation": format!("{issuer}/docs"),
         "protected_resources": [app.config.api_resource()],
     }))

@@ -4,11 +4,14 @@ pub(crate) mod access_token;
 #[cfg(test)]
 mod access_token_tests;
 mod client_authentication;
+mod client_request;
 pub(crate) mod error;
 mod form;
+mod introspect;
 mod jwks;
 mod metadata;
 mod protected_resource;
+mod revoke;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -22,6 +25,10 @@ use crate::app::App;
 
 /// The path of the token endpoint.
 pub(crate) const TOKEN_PATH: &str = "/oauth2/token";
+/// The path of the introspection endpoint (RFC 7662).
+pub(crate) const INTROSPECTION_PATH: &str = "/oauth2/introspect";
+/// The path of the revocation endpoint (RFC 7009).
+pub(crate) const REVOCATION_PATH: &str = "/oauth2/revoke";
 /// The path of the keys that verify access tokens.
 pub(crate) const JWKS_PATH: &str = "/oauth2/jwks";
 /// The path of the Authorization Server's metadata (RFC 8414 §3).
@@ -33,6 +40,8 @@ pub(crate) const PROTECTED_RESOURCE_PATH: &str = "/.well-known/oauth-protected-r
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route(TOKEN_PATH, post(token::token).fallback(error::method_not_allowed))
+        .route(INTROSPECTION_PATH, post(introspect::introspect).fallback(error::method_not_allowed))
+        .route(REVOCATION_PATH, post(revoke::revoke).fallback(error::method_not_allowed))
         .route("/oauth2/{*rest}", any(error::no_such_address))
         .route(JWKS_PATH, get(jwks::jwks))
         .route(METADATA_PATH, get(metadata::metadata))

@@ -229,6 +229,12 @@ async fn the_metadata_leads_a_client_to_everything() {
     assert_eq!(metadata["issuer"], ISSUER);
     assert_eq!(metadata["token_endpoint"], format!("{ISSUER}/oauth2/token"));
     assert_eq!(metadata["grant_types_supported"], json!(["client_credentials"]));
+    for (name, path) in [("revocation", "revoke"), ("introspection", "introspect")] {
+        assert_eq!(metadata[format!("{name}_endpoint")], format!("{ISSUER}/oauth2/{path}"));
+        let methods = &metadata[format!("{name}_endpoint_auth_methods_supported")];
+        assert_eq!(methods, &metadata["token_endpoint_auth_methods_supported"]);
+    }
+    assert_eq!(metadata["introspection_signing_alg_values_supported"], json!(["ES256"]));
     let jwks = metadata["jwks_uri"].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_owned();
     let key = read(&jwks).await["keys"][0].clone();
     assert_eq!((&key["use"], &key["alg"], &key["kty"]), (&json!("sig"), &json!("ES256"), &json!("EC")));

@@ -1,29 +1,18 @@
 //! `POST /oauth2/token` (RFC 6749 §4.4).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
-use domain::{EnvironmentId, KeyId, Timestamp, grant_scopes};
+use domain::{EnvironmentId, grant_scopes};
 use serde::Serialize;
 use storage::KeyUse;
-use tokio::time::Instant;
 
 use super::access_token::{issue, parse_resource};
-use super::client_authentication::{Presented, presented};
+use super::client_request::{Authenticated, ClientRequest, NoStore, no_store};
 use super::error::OAuthError;
-use super::form::Form;
 use crate::app::App;
 use crate::live::LiveKeypair;
-
-const MOST_BYTES: usize = 16 * 1024;
-
-/// When a refusal of a client leaves, counted from when its credentials were read. Longer than any way to it takes,
-/// so that the time tells nothing of whether the Key ID exists.
-const REFUSAL_AFTER: Duration = Duration::from_millis(25);
 
 /// A successful answer (RFC 6749 §5.1).
 #[derive(Debug, Serialize)]
@@ -34,27 +23,18 @@ pub(super) struct Answer {
     scope: String,
 }
 
-type NoStore = [(HeaderName, HeaderValue); 2];
-
 /// Exchanges a keypair for an access token.
 pub(super) async fn token(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<(NoStore, Json<Answer>), OAuthError> {
-    let (parts, body) = request.into_parts();
-    if parts.uri.query().is_some_and(|query| !query.is_empty()) {
-        return Err(OAuthError::InvalidRequest(
-            "parameters belong in the body, not in the address".to_owned(),
-        ));
-    }
-    let body = read_body(body).await?;
-    let form = Form::read(&parts.headers, &body)?;
+    let request = ClientRequest::read(request).await?;
+    let form = &request.form;
     let grant_type = form
         .get("grant_type")
         .ok_or_else(|| OAuthError::InvalidRequest("the parameter `grant_type` is missing".to_owned()))?;
-    let presented = presented(&parts.headers, &form)?;
     let now = app.clock.now();
-    let Authenticated { key, live, n } = authenticate(&app, &presented, now).await?;
+    let Authenticated { key, live, n } = request.authenticate(&app, now).await?;
     let credential = &live.credential;
     if grant_type != "client_credentials" {
         return Err(OAuthError::UnsupportedGrantType);
@@ -74,47 +54,7 @@ pub(super) async fn token(
         expires_in: issued.expires_in,
         scope: scopes.to_string(),
     };
-    let no_store = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::PRAGMA, HeaderValue::from_static("no-cache")),
-    ];
-    Ok((no_store, Json(answer)))
-}
-
-async fn read_body(body: Body) -> Result<axum::body::Bytes, OAuthError> {
-    to_bytes(body, MOST_BYTES).await.map_err(|_| {
-        OAuthError::InvalidRequest("the body must be at most 16 KiB long, and complete".to_owned())
-    })
-}
-
-/// Whom a client was found to be.
-struct Authenticated {
-    key: KeyId,
-    live: Arc<LiveKeypair>,
-    /// The number of the secret that it presented.
-    n: u32,
-}
-
-/// The keypair that the client presented a live secret of; one refusal for whatever is wrong.
-async fn authenticate(app: &App, presented: &Presented, now: Timestamp) -> Result<Authenticated, OAuthError> {
-    let began = Instant::now();
-    let known = match (presented.key, &presented.secret) {
-        (Some(key), Some(secret)) => {
-            let hash = secret.hash();
-            app.live.keypair(key).await?.and_then(|live| {
-                let n = live.credential.authenticate(&hash, now)?;
-                Some(Authenticated { key, live, n })
-            })
-        }
-        _ => None,
-    };
-    match known {
-        Some(known) => Ok(known),
-        None => {
-            tokio::time::sleep_until(began + REFUSAL_AFTER).await;
-            Err(OAuthError::InvalidClient { by_header: presented.by_header })
-        }
-    }
+    Ok((no_store(), Json(answer)))
 }
 
 /// The environment that the token is narrowed to, if it is (RFC 8707 §2): one that the keypair reaches.

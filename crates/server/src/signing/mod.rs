@@ -55,8 +55,10 @@ struct ParsedKey {
     id: KeyHash,
     kid: String,
     signs_from: Timestamp,
-    /// The encoded JOSE header of the tokens that it signs. No other header is accepted with it.
+    /// The encoded JOSE header of the access tokens that it signs. No other header is accepted with it.
     header: String,
+    /// That of the introspections that it signs, which are no access tokens.
+    introspection_header: String,
     private: PrivateKey,
     verifying: ParsedPublicKey,
     /// The public half, as it is published (RFC 7517), with `kid`, `use` and `alg`.
@@ -163,7 +165,18 @@ impl SigningKeys {
         claims: &impl Serialize,
         now: Timestamp,
     ) -> Result<String, NotSigned> {
-        self.current(live).await?.sign(claims, now).ok_or(NotSigned::Failed)
+        self.current(live).await?.sign(|key| &key.header, claims, now).ok_or(NotSigned::Failed)
+    }
+
+    /// Signs `claims` as what a token was found to be (RFC 9701 §5) with the key of this moment.
+    pub(crate) async fn sign_introspection(
+        &self,
+        live: &Live,
+        claims: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<String, NotSigned> {
+        let keys = self.current(live).await?;
+        keys.sign(|key| &key.introspection_header, claims, now).ok_or(NotSigned::Failed)
     }
 
     /// The keys in memory, for what may be a little old.
@@ -208,11 +221,17 @@ impl Keys {
         self.parsed.iter().any(|key| key.id == id)
     }
 
-    fn sign(&self, claims: &impl Serialize, now: Timestamp) -> Option<String> {
+    fn sign(
+        &self,
+        header: impl Fn(&ParsedKey) -> &str,
+        claims: &impl Serialize,
+        now: Timestamp,
+    ) -> Option<String> {
         let key = self.parsed.get(domain::signing_key(&self.signs_from, now))?;
         let claims = serde_json::to_vec(claims).ok()?;
-        let mut token = String::with_capacity(key.header.len() + claims.len() * 4 / 3 + 96);
-        token.push_str(&key.header);
+        let header = header(key);
+        let mut token = String::with_capacity(header.len() + claims.len() * 4 / 3 + 96);
+        token.push_str(header);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature = key.private.sign(token.as_bytes()).ok()?;
@@ -243,12 +262,15 @@ impl ParsedKey {
             .map_err(|source| SigningKeyError::Sealed { kid: stored.kid.clone(), source })?;
         let private = PrivateKey::parse(algorithm, &pkcs8).map_err(|_| form())?;
         let verifying = private.verifying().map_err(|_| form())?;
-        let header = format!(r#"{{"typ":"at+jwt","alg":"{algorithm}","kid":"{}"}}"#, stored.kid);
+        let header = |typ: &str| {
+            URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"{typ}","alg":"{algorithm}","kid":"{}"}}"#, stored.kid))
+        };
         Ok(Arc::new(Self {
             id: KeyHash(sha256(stored.kid.as_bytes())),
             kid: stored.kid.clone(),
             signs_from: stored.signs_from,
-            header: URL_SAFE_NO_PAD.encode(header),
+            header: header("at+jwt"),
+            introspection_header: header("token-introspection+jwt"),
             private,
             verifying,
             public: serde_json::from_str(&stored.public_jwk).map_err(|_| form())?,

@@ -44,6 +44,8 @@ struct Row {
     last_used: Option<When>,
     expires: Option<When>,
     expires_word: &'static str,
+    /// When its secret was reported as leaked.
+    leaked: Option<When>,
 }
 
 impl Row {
@@ -66,6 +68,7 @@ impl Row {
             last_used: keypair.last_used_at.map(|at| When::new(at, now)),
             expires: keypair.expires_at.map(|at| When::new(at, now)),
             expires_word: if keypair.expires_at.is_some_and(|at| at <= now) { "Expired" } else { "Expires" },
+            leaked: keypair.leaked_at().map(|at| When::new(at, now)),
         }
     }
 }

@@ -45,6 +45,7 @@ impl Row {
             object: event.object.id.clone(),
             who: match &event.stamp.actor {
                 Actor::Operator => "Operator, by the command line".to_owned(),
+                Actor::Anonymous => "Somebody who has found it".to_owned(),
                 actor => actor.name(),
             },
             address: event.stamp.address.clone().unwrap_or_default(),
@@ -85,6 +86,8 @@ fn words(name: &str) -> String {
         Action::KeypairDisabled => "API keypair disabled",
         Action::KeypairSecretAdded => "Key Secret added",
         Action::KeypairSecretDeleted => "Key Secret ended",
+        Action::KeypairSecretLeaked => "Key Secret reported as leaked",
+        Action::KeypairTokenRevoked => "Token revoked",
         Action::KeypairRemoved => "API keypair removed",
         Action::QueryCreated => "Query created",
         Action::QueryChanged => "Query changed",

@@ -18,6 +18,7 @@ mod keypair_edit;
 mod keypair_new;
 mod keypair_remove;
 mod keypair_rotate;
+mod leaked_secret;
 mod once;
 mod outcome;
 mod places;

@@ -11,8 +11,8 @@ use super::once::Once;
 use super::throttle::Throttle;
 use super::{
     account, administration, api_management, assets, audit_log, dress, environment, home, invitation,
-    keypair_edit, keypair_new, keypair_remove, keypair_rotate, places, profile, queries, query, query_edit,
-    set_up, settings, sign_in, users,
+    keypair_edit, keypair_new, keypair_remove, keypair_rotate, leaked_secret, places, profile, queries,
+    query, query_edit, set_up, settings, sign_in, users,
 };
 use crate::app::App;
 use crate::whole_body::LONGEST_ELSEWHERE;
@@ -45,6 +45,8 @@ pub(super) fn pages() -> Vec<Page> {
         get("/sign-in", sign_in::show),
         post("/sign-in", sign_in::sign_in),
         post("/sign-out", sign_in::sign_out),
+        get("/leaked-secret", leaked_secret::show),
+        post("/leaked-secret", leaked_secret::report),
         get("/your-account", profile::show),
         post("/your-account/password", profile::change_password),
         get("/set-up/{token}", set_up::show),

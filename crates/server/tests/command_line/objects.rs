@@ -62,7 +62,10 @@ fn objects_have_the_names_of_the_api() {
     assert_eq!((&keypair["created_by"], &keypair["status"]), (&json!("operator"), &json!("active")));
     let secret = keypair["secret"].as_str().unwrap();
     assert!(secret.starts_with("fbs_") && secret.len() == 53);
-    assert_eq!(keys(&keypair["secrets"][0]), ["created_at", "expires_at", "hint", "last_used_at", "n"]);
+    assert_eq!(
+        keys(&keypair["secrets"][0]),
+        ["created_at", "expires_at", "hint", "last_used_at", "leaked_at", "n"]
+    );
 
     let list = operator.json(&["key", "list", "--owner", &id(&environment)]);
     assert_eq!((list["items"].as_array().unwrap().len(), &list["next_cursor"]), (1, &Value::Null));

@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
     Account, Actor, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, Owner,
-    PasswordHash, Query, QuestionText, Scope, Stamp, Timestamp, User, from_millis, new_id,
+    PasswordHash, Query, QuestionText, RevokedToken, Scope, Stamp, Timestamp, TokenId, User, from_millis,
+    new_id,
 };
 
 use crate::Storage;
@@ -65,6 +66,12 @@ impl Fixture {
         let mut token = [0; 32];
         Counter(&self.ticks).fill(&mut token);
         token
+    }
+
+    /// What has to be kept of a revoked token of an hour.
+    pub fn revoked_token(&self) -> RevokedToken {
+        let kept_until = self.now() + jiff::SignedDuration::from_hours(1);
+        RevokedToken { id: TokenId::generate(&Counter(&self.ticks)), kept_until }
     }
 
     /// An account that is not stored yet.

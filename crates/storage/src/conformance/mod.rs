@@ -5,9 +5,11 @@
 
 mod fixture;
 mod keypairs;
+mod leaked_secrets;
 mod owners;
 mod people;
 mod responses;
+mod revoked_tokens;
 mod server;
 
 pub use fixture::Fixture;
@@ -56,6 +58,13 @@ promises! {
         last_used_never_moves_back,
         a_change_gets_its_turn_while_uses_are_noted,
     }
+    leaked_secrets {
+        a_leaked_secret_stops_its_keypair_and_says_so,
+        a_secret_leaked_twice_at_the_same_time_leaves_one_line,
+        what_is_no_live_secret_changes_nothing,
+        a_disabled_keypair_s_secret_can_leak_too,
+        who_says_nothing_of_itself_may_do_nothing_else,
+    }
     people {
         users_sign_in_by_address_and_are_unique,
         a_changed_password_ends_sessions,
@@ -80,6 +89,14 @@ promises! {
         a_late_response_adds_to_its_own_day,
         people_of_batches_at_the_same_time_are_counted_once,
         statistics_cover_all_time,
+    }
+    revoked_tokens {
+        a_revoked_token_is_known_with_its_keypair_and_leaves_one_line,
+        a_token_revoked_twice_at_the_same_time_leaves_one_line,
+        so_many_revoked_tokens_are_kept_and_no_more,
+        who_was_stopped_or_removed_revokes_nothing,
+        a_token_revoked_while_its_keypair_is_removed_leaves_nothing_behind,
+        revoked_tokens_go_when_they_need_no_keeping_and_with_their_keypair,
     }
     server {
         the_log_is_a_chain_in_the_order_of_commits,

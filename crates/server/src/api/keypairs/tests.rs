@@ -61,6 +61,7 @@ async fn a_keypair_is_created_and_its_secret_shown_once() {
             "last_used_at": null,
             "secrets": [{
                 "n": 1, "hint": &secret[49..], "created_at": world.test.now(), "expires_at": null, "last_used_at": null,
+                "leaked_at": null,
             }],
         })
     );

@@ -46,14 +46,14 @@ pub(crate) struct AuditEventShape {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Actor)]
 struct ActorShape {
-    /// `user`, `keypair` or `operator`.
+    /// `user`, `keypair`, `operator`, or `anonymous` for whoever has reported a leaked secret.
     #[serde(rename = "type")]
     #[schema(example = "user")]
     kind: &'static str,
-    /// Its identifier; `null` for the operator.
+    /// Its identifier; `null` for the operator and for `anonymous`.
     #[schema(required = true, example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
     id: Option<String>,
-    /// Its identifier, or `operator`.
+    /// Its identifier, or its type where it has none.
     #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
     name: String,
 }

@@ -34,7 +34,7 @@ pub(crate) struct KeypairShape {
     /// Who made it: a user, a keypair, or `operator`.
     #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
     created_by: String,
-    /// When it last obtained or used a token, a few seconds late; `null` for never.
+    /// When it last authenticated or used a token, a few seconds late; `null` for never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
     /// What is known of its secrets, the oldest first.
@@ -57,9 +57,12 @@ struct SecretShape {
     /// When it stops; `null` for never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
-    /// When it last obtained a token, a few seconds late; `null` for never.
+    /// When it was last authenticated with, a few seconds late; `null` for never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
+    /// When somebody who had found it reported it, which ended it and disabled the keypair; `null` if nobody did.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    leaked_at: Option<Timestamp>,
 }
 
 /// Only for the document: what `status` can be.
@@ -114,6 +117,7 @@ impl From<&Secret> for SecretShape {
             created_at: secret.created_at,
             expires_at: secret.expires_at,
             last_used_at: secret.last_used_at,
+            leaked_at: secret.leaked_at,
         }
     }
 }

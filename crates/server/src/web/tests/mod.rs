@@ -4,6 +4,7 @@ mod access;
 mod access_matrix;
 mod forms;
 mod keypairs;
+mod leaked_secrets;
 mod links;
 mod lists;
 mod once;

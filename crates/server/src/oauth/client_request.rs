@@ -1,0 +1,115 @@
+//! What the endpoints have in common that clients authenticate at: a form, read strictly, and whose it is.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, header};
+use domain::{KeyId, Timestamp};
+use storage::KeyUse;
+use tokio::time::Instant;
+
+use super::client_authentication::presented;
+use super::error::OAuthError;
+use super::form::Form;
+use crate::app::App;
+use crate::client_address::client_address;
+use crate::live::LiveKeypair;
+
+const MOST_BYTES: usize = 16 * 1024;
+
+/// When a refusal of a client leaves, counted from when its credentials were read. Longer than any way to it takes,
+/// so that the time tells nothing of whether the Key ID exists.
+const REFUSAL_AFTER: Duration = Duration::from_millis(25);
+
+/// A request with the parameters in its body.
+pub(super) struct ClientRequest {
+    pub(super) parts: Parts,
+    pub(super) form: Form,
+}
+
+/// Whom a client was found to be.
+pub(super) struct Authenticated {
+    pub(super) key: KeyId,
+    pub(super) live: Arc<LiveKeypair>,
+    /// The number of the secret that it presented.
+    pub(super) n: u32,
+}
+
+impl ClientRequest {
+    /// Reads the parameters.
+    pub(super) async fn read(request: Request) -> Result<Self, OAuthError> {
+        let (parts, body) = request.into_parts();
+        if parts.uri.query().is_some_and(|query| !query.is_empty()) {
+            return Err(OAuthError::InvalidRequest(
+                "parameters belong in the body, not in the address".to_owned(),
+            ));
+        }
+        let body = read_body(body).await?;
+        let form = Form::read(&parts.headers, &body)?;
+        Ok(Self { parts, form })
+    }
+
+    /// The keypair that the client presents a live secret of; one refusal for whatever is wrong.
+    pub(super) async fn authenticate(&self, app: &App, now: Timestamp) -> Result<Authenticated, OAuthError> {
+        let presented = presented(&self.parts.headers, &self.form)?;
+        let began = Instant::now();
+        let known = match (presented.key, &presented.secret) {
+            (Some(key), Some(secret)) => {
+                let hash = secret.hash();
+                app.live.keypair(key).await?.and_then(|live| {
+                    let n = live.credential.authenticate(&hash, now)?;
+                    Some(Authenticated { key, live, n })
+                })
+            }
+            _ => None,
+        };
+        match known {
+            Some(known) => Ok(known),
+            None => {
+                tokio::time::sleep_until(began + REFUSAL_AFTER).await;
+                Err(OAuthError::InvalidClient { by_header: presented.by_header })
+            }
+        }
+    }
+
+    /// The token that the request is about, and whose keypair asks; the secret that it presented counts as used.
+    pub(super) async fn about_token(
+        &self,
+        app: &App,
+        now: Timestamp,
+    ) -> Result<(&str, Authenticated), OAuthError> {
+        let token = self
+            .form
+            .get("token")
+            .ok_or_else(|| OAuthError::InvalidRequest("the parameter `token` is missing".to_owned()))?;
+        let caller = self.authenticate(app, now).await?;
+        app.live.note_use(&caller.live, KeyUse { keypair: caller.key, secret: caller.n, at: now });
+        Ok((token, caller))
+    }
+
+    /// From where it came.
+    pub(super) fn address(&self, app: &App) -> Option<IpAddr> {
+        client_address(&self.parts.extensions, &self.parts.headers, &app.config.trusted_proxies)
+    }
+}
+
+async fn read_body(body: Body) -> Result<axum::body::Bytes, OAuthError> {
+    to_bytes(body, MOST_BYTES).await.map_err(|_| {
+        OAuthError::InvalidRequest("the body must be at most 16 KiB long, and complete".to_owned())
+    })
+}
+
+/// What keeps an answer out of caches (RFC 6749 §5.1).
+pub(super) type NoStore = [(HeaderName, HeaderValue); 2];
+
+/// Those headers.
+pub(super) fn no_store() -> NoStore {
+    [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    ]
+}

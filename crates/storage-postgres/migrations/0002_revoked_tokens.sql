@@ -1,0 +1,9 @@
+-- Tokens that their keypair revoked before their time, by their id of 16 bytes. A row is kept for a while after the token
+-- has expired, since the clocks of nodes lie apart.
+CREATE TABLE revoked_token (
+    keypair_id TEXT COLLATE "C" NOT NULL REFERENCES keypair (id) ON DELETE CASCADE,
+    token      BYTEA NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (keypair_id, token)
+);
+CREATE INDEX revoked_token_by_expiry ON revoked_token (expires_at);
