@@ -106,7 +106,7 @@ async fn follow_feed(app: Arc<App>) {
     }
 }
 
-/// Makes the signing keys that are due; by the algorithm only until that was `adopted`.
+/// Makes the signing key that is due and removes those that are over; once, takes up the configured algorithm first.
 async fn tend_signing_keys(app: &App, adopted: &mut bool) {
     let stamp = app.own_stamp();
     let outcome = async {
