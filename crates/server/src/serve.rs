@@ -116,7 +116,7 @@ async fn watch_for_overload(app: Arc<App>) {
     }
 }
 
-/// Makes the signing keys that are due; by the algorithm only until that was `adopted`.
+/// Makes the signing key that is due and removes those that are over; once, takes up the configured algorithm first.
 async fn tend_signing_keys(app: &App, adopted: &mut bool) {
     let stamp = app.own_stamp();
     let outcome = async {

@@ -69,8 +69,8 @@ impl SigningKeys {
         self.change(stamp, change).await
     }
 
-    /// Makes a key of the algorithm that is configured, unless the newest is of it already. Asked once by each start of a server:
-    /// nodes that are configured differently would take turns for ever.
+    /// Makes a key of the algorithm that is configured, unless the newest is of it already. Done once by each start of a
+    /// server: nodes that are configured differently would take turns for ever.
     pub(crate) async fn adopt(
         &self,
         algorithm: Algorithm,
@@ -83,12 +83,13 @@ impl SigningKeys {
             return Ok(());
         }
         let key = generate(algorithm, &self.sealer, stamp.at, When::Published, entropy).await?;
-        tracing::info!(%algorithm, kid = key.kid, "made a signing key of the algorithm that is configured now");
         let change = |known: &[SigningKey]| SigningKeyChange {
             add: is_of_another(known).then(|| key.clone()),
             remove: over(known, stamp.at),
         };
-        self.change(stamp, change).await
+        self.change(stamp, change).await?;
+        tracing::info!(%algorithm, "tokens will be signed with another algorithm once its key was published for long enough");
+        Ok(())
     }
 
     /// Changes the keys, unless they are sealed under another master key than this program has: what it would add could be
