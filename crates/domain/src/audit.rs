@@ -124,6 +124,8 @@ actions! {
     KeypairDisabled = "keypair.disabled",
     KeypairSecretAdded = "keypair.secret_added",
     KeypairSecretDeleted = "keypair.secret_deleted",
+    KeypairPublicKeyAdded = "keypair.public_key_added",
+    KeypairPublicKeyDeleted = "keypair.public_key_deleted",
     KeypairRemoved = "keypair.removed",
     QueryCreated = "query.created",
     QueryChanged = "query.changed",

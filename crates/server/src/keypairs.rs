@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::{
     Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, Owner, Scopes,
+    Timestamp, VerifyingKey,
 };
 use jiff::SignedDuration;
 use storage::StorageError;
@@ -90,6 +91,40 @@ pub(crate) async fn delete_secret(
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let decide = |before: &Keypair| Ok((before.without_secret(n, now)?, Action::KeypairSecretDeleted));
+    Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
+}
+
+/// Registers a public key, which works until `expires_at` if that is given.
+#[expect(clippy::too_many_arguments, reason = "those of every act, and what this one is about")]
+pub(crate) async fn add_public_key(
+    app: &App,
+    author: &Author,
+    owner: Owner,
+    id: KeyId,
+    key: VerifyingKey,
+    expires_at: Option<Timestamp>,
+    expected_version: Option<i64>,
+    held: Option<Scopes>,
+) -> Result<Keypair, KeypairError> {
+    let now = app.clock.now();
+    let decide = |before: &Keypair| {
+        let after = before.with_public_key(key.clone(), expires_at, held, now)?;
+        Ok((after, Action::KeypairPublicKeyAdded))
+    };
+    Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
+}
+
+/// Deletes public key `n`.
+pub(crate) async fn delete_public_key(
+    app: &App,
+    author: &Author,
+    owner: Owner,
+    id: KeyId,
+    n: u32,
+    expected_version: Option<i64>,
+) -> Result<Keypair, KeypairError> {
+    let now = app.clock.now();
+    let decide = |before: &Keypair| Ok((before.without_public_key(n, now)?, Action::KeypairPublicKeyDeleted));
     Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
 }
 

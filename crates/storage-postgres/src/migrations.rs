@@ -10,7 +10,10 @@ use storage::{Result, StorageError};
 
 use crate::row::Stored;
 
-const STEPS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../migrations/0001_first.sql"))];
+const STEPS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("../migrations/0001_first.sql")),
+    (4, "public_keys", include_str!("../migrations/0004_public_keys.sql")),
+];
 
 /// Waits for other nodes that run the steps. Held until the connection closes. The number is `Fbk2`. That the table of
 /// steps is there already is not worth a line at each start.

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, Role, Scopes,
-    Secret, SecretHash, Stamp,
+    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, PublicKey, Role,
+    Scopes, Secret, SecretHash, Stamp,
 };
 use serde_json::Value;
 use sqlx::SqliteConnection;
@@ -13,7 +13,7 @@ use storage::{DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Slic
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{SqliteStorage, author, begin, environments};
+use crate::{SqliteStorage, author, begin, environments, public_keys};
 
 /// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
 /// keypair must not wait for thousands of them, and another process only looks for its turn now and then.
@@ -23,7 +23,7 @@ const BETWEEN_USES: Duration = Duration::from_millis(10);
 /// A part of an owner's keypairs.
 const NEWEST: &str = "SELECT * FROM keypair WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
 
-fn keypair(row: &SqliteRow, secrets: Vec<Secret>) -> Result<Keypair> {
+fn keypair(row: &SqliteRow, secrets: Vec<Secret>, public_keys: Vec<PublicKey>) -> Result<Keypair> {
     let created_by = Actor::from_parts(
         row.value("created_by_kind")?,
         row.value("created_by_id")?,
@@ -42,7 +42,9 @@ fn keypair(row: &SqliteRow, secrets: Vec<Secret>) -> Result<Keypair> {
         created_by: created_by.ok_or_else(|| corrupt("created_by_kind"))?,
         last_used_at: row.instant_or_null("last_used_at")?,
         secrets_made: row.value("secrets_made")?,
+        accepts_secrets: row.value("accepts_secrets")?,
         secrets,
+        public_keys,
     })
 }
 
@@ -57,16 +59,16 @@ fn secret(row: &SqliteRow) -> Result<Secret> {
     })
 }
 
-async fn with_secrets(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<Keypair> {
+async fn whole(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<Keypair> {
     let secrets = sqlx::query("SELECT * FROM keypair_secret WHERE keypair_id = ? ORDER BY n")
         .bind(row.value::<&str>("id")?)
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await
         .stored()?
         .iter()
         .map(secret)
         .collect::<Result<_>>()?;
-    keypair(row, secrets)
+    keypair(row, secrets, public_keys::of(connection, row.value("id")?).await?)
 }
 
 async fn find(connection: &mut SqliteConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
@@ -76,7 +78,7 @@ async fn find(connection: &mut SqliteConnection, owner: Owner, id: KeyId) -> Res
         .fetch_one(&mut *connection)
         .await
         .stored()?;
-    with_secrets(connection, &row).await
+    whole(connection, &row).await
 }
 
 async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) -> Result<()> {
@@ -111,6 +113,16 @@ async fn note_use(tx: &mut SqliteConnection, used: &KeyUse) -> Result<()> {
     .bind(at)
     .bind(used.keypair.to_string())
     .bind(used.secret)
+    .execute(&mut *tx)
+    .await
+    .stored()?;
+    sqlx::query(
+        "UPDATE keypair_public_key SET last_used_at = MAX(COALESCE(last_used_at, 0), ?) \
+         WHERE keypair_id = ? AND n = ?",
+    )
+    .bind(at)
+    .bind(used.keypair.to_string())
+    .bind(used.secret)
     .execute(tx)
     .await
     .stored()?;
@@ -130,8 +142,8 @@ impl Keypairs for SqliteStorage {
         environments::require_open(&mut tx, keypair.owner).await?;
         sqlx::query(
             "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
-             created_at, created_by_kind, created_by_id, created_by_name, secrets_made) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(keypair.id.to_string())
         .bind(keypair.owner.to_string())
@@ -146,11 +158,15 @@ impl Keypairs for SqliteStorage {
         .bind(keypair.created_by.id())
         .bind(keypair.created_by.name())
         .bind(keypair.secrets_made)
+        .bind(keypair.accepts_secrets)
         .execute(&mut *tx)
         .await
         .stored()?;
         for secret in &keypair.secrets {
             insert_secret(&mut tx, keypair.id, secret).await?;
+        }
+        for public in &keypair.public_keys {
+            public_keys::insert(&mut tx, keypair.id, public).await?;
         }
         let created =
             change(Action::KeypairCreated, keypair.id, keypair.owner, Value::Null, keypair.record());
@@ -173,6 +189,7 @@ impl Keypairs for SqliteStorage {
             .await
             .stored()?;
         let mut secrets: HashMap<String, Vec<Secret>> = HashMap::new();
+        let mut public: HashMap<String, Vec<PublicKey>> = HashMap::new();
         if let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) {
             let found = sqlx::query(
                 "SELECT keypair_secret.* FROM keypair JOIN keypair_secret ON keypair_id = keypair.id \
@@ -187,9 +204,25 @@ impl Keypairs for SqliteStorage {
             for row in &found {
                 secrets.entry(row.value("keypair_id")?).or_default().push(secret(row)?);
             }
+            let found = sqlx::query(
+                "SELECT keypair_public_key.* FROM keypair JOIN keypair_public_key ON keypair_id = keypair.id \
+                 WHERE owner_id = ? AND keypair.id BETWEEN ? AND ? ORDER BY keypair_id, n",
+            )
+            .bind(owner.to_string())
+            .bind(oldest.value::<&str>("id")?)
+            .bind(newest.value::<&str>("id")?)
+            .fetch_all(&mut *tx)
+            .await
+            .stored()?;
+            for row in &found {
+                public.entry(row.value("keypair_id")?).or_default().push(public_keys::public_key(row)?);
+            }
         }
         rows.iter()
-            .map(|row| keypair(row, secrets.remove(row.value::<&str>("id")?).unwrap_or_default()))
+            .map(|row| {
+                let id = row.value::<&str>("id")?;
+                keypair(row, secrets.remove(id).unwrap_or_default(), public.remove(id).unwrap_or_default())
+            })
             .collect()
     }
 
@@ -217,7 +250,7 @@ impl Keypairs for SqliteStorage {
         }
         sqlx::query(
             "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
-             expires_at = ?, secrets_made = ? WHERE id = ?",
+             expires_at = ?, secrets_made = ?, accepts_secrets = ? WHERE id = ?",
         )
         .bind(after.comment.as_str())
         .bind(after.scopes.to_string())
@@ -226,6 +259,7 @@ impl Keypairs for SqliteStorage {
         .bind(after.version)
         .bind(after.expires_at.map(|at| at.as_millisecond()))
         .bind(after.secrets_made)
+        .bind(after.accepts_secrets)
         .bind(before.id.to_string())
         .execute(&mut *tx)
         .await
@@ -251,6 +285,7 @@ impl Keypairs for SqliteStorage {
                 insert_secret(&mut tx, before.id, secret).await?;
             }
         }
+        public_keys::put(&mut tx, &before, &after).await?;
         append(&mut tx, stamp, change(action, before.id, before.owner, before.record(), after.record()))
             .await?;
         tx.commit().await.stored()?;
@@ -294,7 +329,7 @@ impl Keypairs for SqliteStorage {
         let Some(row) = row else {
             return Ok(None);
         };
-        let keypair = with_secrets(&mut tx, &row).await?;
+        let keypair = whole(&mut tx, &row).await?;
         let account = match keypair.owner {
             Owner::Account(account) => account,
             Owner::Environment(_) => {

@@ -11,7 +11,10 @@ use storage::{Result, StorageError};
 
 use crate::files;
 
-const STEPS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../migrations/0001_first.sql"))];
+const STEPS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("../migrations/0001_first.sql")),
+    (4, "public_keys", include_str!("../migrations/0004_public_keys.sql")),
+];
 
 /// Held while the schema is brought up to date, so that processes that start together do it one by one. Makes the
 /// database's file if there is none.

@@ -138,6 +138,7 @@ impl Act {
                     comment: comment.as_deref().map(arguments::comment).transpose()?,
                     scopes: scope.as_deref().map(arguments::scopes).transpose()?,
                     expires_at,
+                    accepts_secrets: None,
                 };
                 print(app, json, &change(app, &find(app, &key).await?, &edit).await?)
             }

@@ -207,6 +207,8 @@ impl Touched {
             | Action::KeypairDisabled
             | Action::KeypairSecretAdded
             | Action::KeypairSecretDeleted
+            | Action::KeypairPublicKeyAdded
+            | Action::KeypairPublicKeyDeleted
             | Action::KeypairRemoved => Self::Keypair,
             Action::EnvironmentRenamed => Self::Environment,
             Action::AccountClosed | Action::EnvironmentClosed => Self::Owner,

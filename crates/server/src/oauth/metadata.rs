@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use domain::Scope;
+use domain::{AssertionAlgorithm, Scope};
 use serde_json::{Value, json};
 
 use super::{JWKS_PATH, TOKEN_PATH};
@@ -21,7 +21,8 @@ pub(super) async fn metadata(State(app): State<Arc<App>>) -> Json<Value> {
         // Required by RFC 8414 §2; without an authorization endpoint there is none.
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": AssertionAlgorithm::NAMES,
         "service_documentation": format!("{issuer}/docs"),
         "protected_resources": [app.config.api_resource()],
     }))

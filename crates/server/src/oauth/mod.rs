@@ -1,6 +1,7 @@
 //! The Authorization Server: OAuth 2.0 (RFC 6749) with the client credentials grant, one file per endpoint.
 
 pub(crate) mod access_token;
+mod client_assertion;
 mod client_authentication;
 mod error;
 mod form;

@@ -9,10 +9,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use domain::{EnvironmentId, KeyId, Timestamp, grant_scopes};
 use serde::Serialize;
-use storage::KeyUse;
+use storage::{AssertionUse, KeyUse};
 use tokio::time::Instant;
 
 use super::access_token::{issue, parse_resource};
+use super::client_assertion::{ClientAssertion, Holds};
 use super::client_authentication::{Presented, presented};
 use super::error::OAuthError;
 use super::form::Form;
@@ -90,15 +91,17 @@ async fn read_body(body: Body) -> Result<axum::body::Bytes, OAuthError> {
 struct Authenticated {
     key: KeyId,
     live: Arc<LiveKeypair>,
-    /// The number of the secret that it presented.
+    /// The number of the secret that it presented, or of the public key that verifies its assertion.
     n: u32,
 }
 
-/// The keypair that the client presented a live secret of; one refusal for whatever is wrong.
+/// The keypair that the client presented a live secret or an assertion of; one refusal for whatever is wrong.
 async fn authenticate(app: &App, presented: &Presented, now: Timestamp) -> Result<Authenticated, OAuthError> {
     let began = Instant::now();
-    let known = match (presented.key, &presented.secret) {
-        (Some(key), Some(secret)) => {
+    let known = match presented {
+        Presented { assertion: Some(assertion), .. } => by_assertion(app, assertion, now).await?,
+        Presented { key: Some(key), secret: Some(secret), .. } => {
+            let key = *key;
             let hash = secret.hash();
             app.live.keypair(key).await?.and_then(|live| {
                 let n = live.credential.authenticate(&hash, now)?;
@@ -114,6 +117,24 @@ async fn authenticate(app: &App, presented: &Presented, now: Timestamp) -> Resul
             Err(OAuthError::InvalidClient { by_header: presented.by_header })
         }
     }
+}
+
+/// The keypair that the assertion is of, if it holds and is presented for the first time.
+async fn by_assertion(
+    app: &App,
+    assertion: &ClientAssertion,
+    now: Timestamp,
+) -> Result<Option<Authenticated>, OAuthError> {
+    let key = assertion.key;
+    let Some(live) = app.live.keypair(key).await? else {
+        return Ok(None);
+    };
+    let Some(holds) = assertion.judge(&live.credential, app.config.issuer(), now) else {
+        return Ok(None);
+    };
+    let Holds { n, jti_hash, kept_until } = holds;
+    let used = app.store.use_assertion(key, &jti_hash, kept_until).await?;
+    Ok((used == AssertionUse::First).then_some(Authenticated { key, live, n }))
 }
 
 /// The environment that the token is narrowed to, if it is (RFC 8707 §2): one that the keypair reaches.

@@ -85,6 +85,8 @@ fn words(name: &str) -> String {
         Action::KeypairDisabled => "API keypair disabled",
         Action::KeypairSecretAdded => "Key Secret added",
         Action::KeypairSecretDeleted => "Key Secret ended",
+        Action::KeypairPublicKeyAdded => "Public key added",
+        Action::KeypairPublicKeyDeleted => "Public key removed",
         Action::KeypairRemoved => "API keypair removed",
         Action::QueryCreated => "Query created",
         Action::QueryChanged => "Query changed",

@@ -110,6 +110,7 @@ pub(super) async fn save(
         comment: Some(comment),
         scopes: Some(*scopes),
         expires_at: changed_expiry(&keypair, expires_at),
+        accepts_secrets: None,
     };
     match keypairs::edit(&app, &admin.author(), owner, id, &edit, Some(version), None).await {
         Ok(_) => Ok(back(&admin, "keypair-saved")),
