@@ -12,7 +12,9 @@ use crate::test_database::Database;
 /// Puts something into each table: of one without a row the planner knows that it is empty.
 async fn fill(f: &Fixture) {
     let environment = f.environment(&f.account().await).await;
-    f.keypair(environment.id).await;
+    let keypair = f.with_public_key(&f.unsaved_keypair(environment.id).0, 0);
+    f.store.create_keypair(&f.stamp(), &keypair).await.unwrap();
+    f.store.use_assertion(keypair.id, &f.token(), f.now()).await.unwrap();
     let response = NewResponse {
         id: f.id(),
         external_id: Some("one".to_owned()),

@@ -19,6 +19,7 @@ use domain::{
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
+use storage::Storage;
 use tower::ServiceExt;
 
 use crate::app::{App, Author};
@@ -38,7 +39,7 @@ pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
     router: Router,
     clock: Arc<SetClock>,
-    _data: TestData,
+    data: Arc<TestData>,
 }
 
 struct SetClock(AtomicI64);
@@ -67,17 +68,26 @@ impl TestApp {
     /// A server with nothing in its store.
     pub(crate) async fn start() -> Self {
         let (data, store) = TestData::open().await;
+        let begin: Timestamp = BEGIN.parse().unwrap();
+        let clock = Arc::new(SetClock(AtomicI64::new(begin.as_millisecond())));
+        Self::on(Arc::new(data), store, clock).await
+    }
+
+    /// Another node on the same store, with the same clock and a memory of its own.
+    pub(crate) async fn node_beside(&self) -> Self {
+        Self::on(self.data.clone(), self.app.store.clone(), self.clock.clone()).await
+    }
+
+    async fn on(data: Arc<TestData>, store: Arc<dyn Storage>, clock: Arc<SetClock>) -> Self {
         let config = Config {
             public_url: Some(ISSUER.to_owned()),
             data: data.folder().to_owned(),
             ..Config::default()
         };
-        let begin: Timestamp = BEGIN.parse().unwrap();
-        let clock = Arc::new(SetClock(AtomicI64::new(begin.as_millisecond())));
         let app = App::start(config, store, clock.clone(), Arc::new(SystemEntropy)).await.unwrap();
         app.live.catch_up().await.unwrap();
         let app = Arc::new(app);
-        Self { router: router(app.clone()), app, clock, _data: data }
+        Self { router: router(app.clone()), app, clock, data }
     }
 
     /// Lets time pass.

@@ -7,6 +7,8 @@ mod error;
 mod form;
 mod jwks;
 mod metadata;
+#[cfg(test)]
+mod private_key_jwt_tests;
 mod protected_resource;
 #[cfg(test)]
 mod tests;

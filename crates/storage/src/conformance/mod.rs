@@ -3,6 +3,7 @@
 //! A backend's tests name a function that opens a fresh store, and says what stores of its kind leave to others, and call [`conformance_tests!`](crate::conformance_tests):
 //! one test a promise.
 
+mod assertions;
 mod fixture;
 mod keypairs;
 mod owners;
@@ -55,6 +56,12 @@ promises! {
         a_removed_keypair_is_gone_for_good,
         last_used_never_moves_back,
         a_change_gets_its_turn_while_uses_are_noted,
+    }
+    assertions {
+        public_keys_come_and_go_with_the_keypair,
+        an_assertion_is_first_once,
+        of_the_same_assertion_at_the_same_time_one_is_first,
+        an_assertion_is_kept_until_a_sweep_after_its_time,
     }
     people {
         users_sign_in_by_address_and_are_unique,

@@ -62,6 +62,8 @@ async fn a_keypair_is_created_and_its_secret_shown_once() {
             "secrets": [{
                 "n": 1, "hint": &secret[49..], "created_at": world.test.now(), "expires_at": null, "last_used_at": null,
             }],
+            "accepts_secrets": true,
+            "public_keys": [],
         })
     );
     let shown = world.test.get(&world.admin, &address).await;
