@@ -2,7 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Action, Actor, Comment, Entropy, KeyId, KeySecret, MAX_PUBLIC_KEYS, Owner, PublicKey, ScopeError, Scopes,
-    SecretHash, new_id,
+    SecretHash, VerifyingKey, new_id,
 };
 
 /// The most secrets that one keypair can have at a time.
@@ -186,13 +186,41 @@ impl Keypair {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<(Self, KeySecret), KeypairRefusal> {
+        let secret = KeySecret::generate(entropy);
+        let mut keypair = Self::that_nothing_opens(new, held, created_by, now, entropy)?;
+        keypair.secrets_made = 1;
+        keypair.secrets = vec![Secret::new(1, &secret, now)];
+        Ok((keypair, secret))
+    }
+
+    /// Makes a keypair that accepts no secrets and has none, but this public key, which works until `until` if that is
+    /// given. `held` as for [`Keypair::create`].
+    pub fn create_for_public_key(
+        new: NewKeypair,
+        (key, until): (VerifyingKey, Option<Timestamp>),
+        held: Option<Scopes>,
+        created_by: Actor,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeypairRefusal> {
+        let nothing = Self::that_nothing_opens(new, held, created_by, now, entropy)?;
+        let keypair = nothing.with_public_key(key, until, held, now)?;
+        Ok(Self { accepts_secrets: false, version: nothing.version, ..keypair })
+    }
+
+    fn that_nothing_opens(
+        new: NewKeypair,
+        held: Option<Scopes>,
+        created_by: Actor,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeypairRefusal> {
         let scopes = new.scopes.fit_for(&new.owner)?;
         if new.expires_at.is_some_and(|at| at <= now) {
             return Err(KeypairRefusal::ExpiryInThePast);
         }
         within_held(scopes, held)?;
-        let secret = KeySecret::generate(entropy);
-        let keypair = Self {
+        Ok(Self {
             id: new_id(now, entropy),
             owner: new.owner,
             comment: new.comment,
@@ -204,12 +232,11 @@ impl Keypair {
             created_at: now,
             created_by,
             last_used_at: None,
-            secrets_made: 1,
+            secrets_made: 0,
             accepts_secrets: true,
-            secrets: vec![Secret::new(1, &secret, now)],
+            secrets: Vec::new(),
             public_keys: Vec::new(),
-        };
-        Ok((keypair, secret))
+        })
     }
 
     /// What it is at `now`.

@@ -287,3 +287,105 @@ impl From<Unspecified> for PublicKeyError {
         Self::Kind
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding};
+    use proptest::prelude::*;
+
+    /// RFC 7517 appendix A.1, as a JWK and as PEM.
+    const P256_JWK: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig"}"#;
+    const P256_PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMKBCTNIcKUSDii11ySs3526iDZ8A\n\
+        iTo7Tu6KPAqv7D7gS2XpJFbZiItSs3m9+9Ue6GnvHw/GW2ZZaVtszggXIw==\n\
+        -----END PUBLIC KEY-----\n";
+    /// RFC 7638 §3.1.
+    const RSA_JWK: &str = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB"}"#;
+    /// RFC 8037 appendix A.2, A.4 and A.5.
+    const ED25519_JWK: &str =
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    const ED25519_SIGNED: [&str; 2] = [
+        "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+        "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+    ];
+
+    fn read(text: &str) -> Result<VerifyingKey, PublicKeyError> {
+        VerifyingKey::from_text(text, None)
+    }
+
+    #[test]
+    fn thumbprints_are_those_of_the_rfcs() {
+        for (jwk, thumbprint, algorithm) in [
+            (ED25519_JWK, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", AssertionAlgorithm::EdDsa),
+            (RSA_JWK, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", AssertionAlgorithm::Rs256),
+        ] {
+            let key = read(jwk).unwrap();
+            assert_eq!((key.thumbprint().to_string().as_str(), key.algorithm()), (thumbprint, algorithm));
+        }
+    }
+
+    #[test]
+    fn a_key_is_the_same_as_jwk_and_as_pem() {
+        assert_eq!(read(P256_JWK).unwrap(), read(P256_PEM).unwrap());
+        assert_eq!(read(&format!("\n  {P256_PEM}  \n")).unwrap().algorithm(), AssertionAlgorithm::Es256);
+        let rsa = read(RSA_JWK).unwrap();
+        let again = VerifyingKey::from_spki(rsa.spki(), None).unwrap();
+        assert_eq!(rsa, again);
+        let stored = VerifyingKey::from_parts(rsa.algorithm(), rsa.thumbprint(), rsa.spki().into());
+        assert_eq!(stored, rsa);
+    }
+
+    #[test]
+    fn a_signature_is_verified_with_the_keys_own_algorithm() {
+        let [message, signature] = ED25519_SIGNED;
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let key = read(ED25519_JWK).unwrap();
+        assert!(key.verifies(message.as_bytes(), &signature));
+        assert!(!key.verifies(b"other", &signature));
+        assert!(!key.verifies(message.as_bytes(), &signature[1..]));
+        assert!(!read(P256_JWK).unwrap().verifies(message.as_bytes(), &signature));
+
+        let pair = rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let sign = |encoding: &'static dyn RsaEncoding| {
+            let mut signature = vec![0; pair.public_modulus_len()];
+            pair.sign(encoding, &SystemRandom::new(), b"text", &mut signature).unwrap();
+            signature
+        };
+        let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        for (algorithm, own, other) in [
+            (AssertionAlgorithm::Rs256, sign(&RSA_PKCS1_SHA256), sign(&RSA_PSS_SHA256)),
+            (AssertionAlgorithm::Ps256, sign(&RSA_PSS_SHA256), sign(&RSA_PKCS1_SHA256)),
+        ] {
+            let key = VerifyingKey::from_spki(spki.as_ref(), Some(algorithm)).unwrap();
+            assert!(key.verifies(b"text", &own), "{algorithm:?}");
+            assert!(!key.verifies(b"text", &other), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn rsa_keys_are_neither_too_short_nor_too_long() {
+        let modulus = |bytes: usize, first: u8| {
+            let mut n = vec![0xa5; bytes];
+            (n[0], n[bytes - 1]) = (first, 1);
+            format!(r#"{{"kty":"RSA","e":"AQAB","n":"{}"}}"#, URL_SAFE_NO_PAD.encode(n))
+        };
+        assert!(read(&modulus(256, 0x80)).is_ok());
+        assert!(read(&modulus(512, 0xff)).is_ok());
+        for (bytes, first) in [(256, 0x7f), (128, 0x80), (513, 0x01), (1024, 0x80)] {
+            assert_eq!(read(&modulus(bytes, first)), Err(PublicKeyError::Kind), "{bytes} {first}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".*", base64 in "[A-Za-z0-9+/]{0,200}") {
+            let _ = read(&text);
+            let _ = read(&format!("{{{text}"));
+            let _ = read(&format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----"));
+            let _ = read(&format!(r#"{{"kty":"RSA","n":"{base64}","e":"AQAB"}}"#));
+        }
+    }
+}

@@ -35,6 +35,20 @@ pub(crate) async fn create(
     Ok((keypair, secret))
 }
 
+/// Makes a keypair that accepts no secrets, with a public key that works until the instant beside it if there is one.
+pub(crate) async fn create_for_public_key(
+    app: &App,
+    author: &Author,
+    new: NewKeypair,
+    key: (VerifyingKey, Option<Timestamp>),
+    held: Option<Scopes>,
+) -> Result<Keypair, KeypairError> {
+    let now = app.clock.now();
+    let keypair = Keypair::create_for_public_key(new, key, held, author.actor.clone(), now, &*app.entropy)?;
+    app.store.create_keypair(&app.stamp(author, now), &keypair).await?;
+    Ok(keypair)
+}
+
 /// Edits a keypair. With `expected_version`, only if it still has that version; without, whatever came before. An edit
 /// that changes nothing is not written.
 pub(crate) async fn edit(
@@ -94,21 +108,19 @@ pub(crate) async fn delete_secret(
     Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
 }
 
-/// Registers a public key, which works until `expires_at` if that is given.
-#[expect(clippy::too_many_arguments, reason = "those of every act, and what this one is about")]
+/// Registers a public key, which works until the instant beside it if there is one.
 pub(crate) async fn add_public_key(
     app: &App,
     author: &Author,
     owner: Owner,
     id: KeyId,
-    key: VerifyingKey,
-    expires_at: Option<Timestamp>,
+    (key, until): (VerifyingKey, Option<Timestamp>),
     expected_version: Option<i64>,
     held: Option<Scopes>,
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let decide = |before: &Keypair| {
-        let after = before.with_public_key(key.clone(), expires_at, held, now)?;
+        let after = before.with_public_key(key.clone(), until, held, now)?;
         Ok((after, Action::KeypairPublicKeyAdded))
     };
     Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)

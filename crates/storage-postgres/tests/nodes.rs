@@ -145,6 +145,9 @@ mod schema {
         f.store.open_environments(account.id, Slice::first(9)).await.unwrap();
         f.store.keypairs(environment.id.into(), Slice::first(9)).await.unwrap();
         f.store.live_keypair(keypair.id).await.unwrap();
+        let signing = f.with_public_key(&f.unsaved_keypair(environment.id).0, 0);
+        f.store.create_keypair(&f.stamp(), &signing).await.unwrap();
+        f.store.use_assertion(signing.id, &f.token(), at).await.unwrap();
         f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at }]).await.unwrap();
         f.store.queries(environment.id, Slice::first(9)).await.unwrap();
         f.store.query(environment.id, query.id).await.unwrap();
@@ -179,7 +182,7 @@ mod schema {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 17);
+        assert_eq!(tables.len(), 19);
         for table in tables {
             let step = format!("ALTER TABLE {table} ADD COLUMN later TEXT");
             sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut connection).await.unwrap();

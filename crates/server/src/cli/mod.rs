@@ -11,6 +11,7 @@ mod failure;
 mod key;
 mod logs;
 mod output;
+mod public_key;
 mod serve;
 mod signing_key;
 mod store;

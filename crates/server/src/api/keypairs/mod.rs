@@ -12,7 +12,8 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use domain::{
-    Comment, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, ScopeError, Scopes, VerifyingKey,
+    Comment, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, ScopeError, Scopes, Timestamp,
+    VerifyingKey,
 };
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -44,6 +45,10 @@ pub(super) struct NewKeypairBody {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-31T12:00:00Z")]
     expires_at: Option<Instant>,
+    /// With it, the keypair gets no secret and accepts none: only assertions that this key verifies.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = NewPublicKey, required = false)]
+    public_key: Option<NewPublicKey>,
 }
 
 /// What to change of a keypair; what is missing stays.
@@ -109,16 +114,23 @@ pub(super) struct NewPublicKey {
 }
 
 impl NewPublicKey {
-    fn read(&self) -> Result<VerifyingKey, ApiError> {
+    /// The key, and until when it works. `below` is what stands before the names of the fields.
+    fn read(&self, below: &str) -> Result<(VerifyingKey, Option<Timestamp>), ApiError> {
         let mut errors = FieldErrors::default();
-        let algorithm = self.algorithm.as_deref().map(str::parse).map(|read| errors.check("algorithm", read));
-        let algorithm = algorithm.flatten();
-        let key = match (&self.jwk, &self.pem) {
-            (Some(jwk), None) => errors.check("jwk", VerifyingKey::from_jwk(jwk, algorithm)),
-            (None, Some(pem)) => errors.check("pem", VerifyingKey::from_pem(pem, algorithm)),
-            _ => errors.check("", Err("expected either `jwk` or `pem`")),
+        let field = |name: &str| format!("{below}{name}");
+        let algorithm = match &self.algorithm {
+            Some(name) => errors.check(&field("algorithm"), name.parse().map(Some)),
+            None => Some(None),
         };
-        key.filter(|_| errors.is_empty()).ok_or_else(|| errors.into_error())
+        let key = match (&self.jwk, &self.pem, algorithm) {
+            (_, _, None) => None,
+            (Some(jwk), None, Some(by)) => errors.check(&field("jwk"), VerifyingKey::from_jwk(jwk, by)),
+            (None, Some(pem), Some(by)) => errors.check(&field("pem"), VerifyingKey::from_pem(pem, by)),
+            _ => errors
+                .check(below.trim_end_matches('.'), Err("either `jwk` or `pem` is needed, and not both")),
+        };
+        let until = self.expires_at.map(|Instant(at)| at);
+        key.map(|key| (key, until)).ok_or_else(|| errors.into_error())
     }
 }
 
@@ -146,8 +158,18 @@ impl<R> Keypairs<'_, R> {
         };
         let expires_at = body.expires_at.map(|Instant(at)| at);
         let new = NewKeypair { owner: self.owner, comment, scopes, expires_at };
-        let (keypair, secret) = acts::create(self.app, &self.caller.author(), new, self.held()).await?;
-        Ok(self.with_secret(&keypair, &secret))
+        let (author, held) = (self.caller.author(), self.held());
+        match body.public_key {
+            None => {
+                let (keypair, secret) = acts::create(self.app, &author, new, held).await?;
+                Ok(self.with_secret(&keypair, &secret))
+            }
+            Some(public) => {
+                let key = public.read("public_key.")?;
+                let keypair = acts::create_for_public_key(self.app, &author, new, key, held).await?;
+                Ok(self.created(&keypair))
+            }
+        }
     }
 
     async fn show(&self, id: KeyId) -> Result<Versioned<KeypairShape>, ApiError> {
@@ -213,11 +235,9 @@ impl<R> Keypairs<'_, R> {
         new: NewPublicKey,
     ) -> Result<Response, ApiError> {
         let (author, held) = (self.caller.author(), self.held());
-        let (key, expires_at) = (new.read()?, new.expires_at.map(|Instant(at)| at));
-        let changed =
-            acts::add_public_key(self.app, &author, self.owner, id, key, expires_at, expected, held).await?;
-        let location = self.address(id);
-        Ok((StatusCode::CREATED, [(LOCATION, location)], self.versioned(&changed)).into_response())
+        let key = new.read("")?;
+        let changed = acts::add_public_key(self.app, &author, self.owner, id, key, expected, held).await?;
+        Ok(self.created(&changed))
     }
 
     async fn delete_public_key(
@@ -240,15 +260,19 @@ impl<R> Keypairs<'_, R> {
         Versioned { version: keypair.version, shape: KeypairShape::at(self.app.clock.now(), keypair) }
     }
 
-    fn address(&self, id: KeyId) -> String {
-        format!("/v1/{}s/{}/api-keys/{id}", self.owner.kind(), self.owner)
+    /// Something of the keypair was made.
+    fn created(&self, keypair: &Keypair) -> Response {
+        (StatusCode::CREATED, [(LOCATION, self.address(keypair.id))], self.versioned(keypair)).into_response()
     }
 
     fn with_secret(&self, keypair: &Keypair, secret: &KeySecret) -> Response {
-        let location = self.address(keypair.id);
         let shape = KeypairShape::at(self.app.clock.now(), keypair).with_secret(secret);
         let answer = Versioned { version: keypair.version, shape };
-        (StatusCode::CREATED, [(LOCATION, location)], answer).into_response()
+        (StatusCode::CREATED, [(LOCATION, self.address(keypair.id))], answer).into_response()
+    }
+
+    fn address(&self, id: KeyId) -> String {
+        format!("/v1/{}s/{}/api-keys/{id}", self.owner.kind(), self.owner)
     }
 }
 

@@ -44,7 +44,7 @@ pub(in crate::api) async fn list(
 
 /// Create a keypair
 ///
-/// The answer shows the Key Secret, this once. It can't be given a scope that the caller's own token lacks.
+/// The answer shows the Key Secret, this once; with a `public_key` there is none. It can't be given a scope that the caller's own token lacks.
 #[utoipa::path(
     post,
     path = "/v1/environments/{env}/api-keys",

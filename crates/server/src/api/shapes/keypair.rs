@@ -120,8 +120,8 @@ enum KeypairStatusName {
 pub(crate) struct KeypairWithSecret {
     #[serde(flatten)]
     keypair: KeypairShape,
-    /// The Key Secret. It is shown this once; only its hash is kept.
-    #[schema(example = "fbs_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4cD5eF6g")]
+    /// The Key Secret, unless the keypair was made for a public key. It is shown this once; only its hash is kept.
+    #[schema(required = false, example = "fbs_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4cD5eF6g")]
     secret: String,
 }
 
