@@ -11,6 +11,8 @@ mod metadata;
 mod private_key_jwt_tests;
 mod protected_resource;
 #[cfg(test)]
+mod test_signer;
+#[cfg(test)]
 mod tests;
 mod token;
 
