@@ -5,6 +5,8 @@ pub(super) mod of_account;
 pub(super) mod of_environment;
 
 #[cfg(test)]
+mod public_key_tests;
+#[cfg(test)]
 mod tests;
 
 use axum::Json;
