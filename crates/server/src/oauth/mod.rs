@@ -19,6 +19,7 @@ mod revoke;
 mod test_signer;
 #[cfg(test)]
 mod tests;
+pub(crate) mod throttle;
 mod token;
 
 use std::sync::Arc;

@@ -44,6 +44,9 @@ pub(super) async fn token(
         Some(resource) => target(&app, &live, resource).await?,
         None => None,
     };
+    if let Some(most) = app.config.tokens_per_minute {
+        live.obtain(most.get(), now).map_err(|seconds| OAuthError::TooManyTokens { seconds })?;
+    }
     let issued = issue(&app, key, credential, n, scopes, narrowed_to, now)
         .await
         .map_err(|error| OAuthError::Unavailable(error.into()))?;
