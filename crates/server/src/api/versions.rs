@@ -58,7 +58,7 @@ fn expected(tags: &[&str]) -> Result<Option<i64>, ApiError> {
 #[expect(dead_code, reason = "describes the header in the OpenAPI document")]
 pub(crate) struct IfMatchParameter {
     /// The `ETag` of the object as you read it; if it was changed since, nothing is done and the answer is 412.
-    #[param(rename = "If-Match", value_type = String, required = false)]
+    #[param(rename = "If-Match", value_type = String, required = false, pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)?$"#)]
     if_match: Option<String>,
 }
 
