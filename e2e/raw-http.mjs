@@ -64,6 +64,6 @@ export function parse(buffer) {
   const [statusLine, ...lines] = head.split('\r\n');
   const headers = new Headers(lines.map((line) => line.split(/:\s*/, 1).concat(line.replace(/^[^:]*:\s*/, ''))));
   let body = rest.join('\r\n\r\n');
-  if (/json/.test(headers.get('content-type') ?? '')) body = JSON.parse(body);
+  if (body && /json/.test(headers.get('content-type') ?? '')) body = JSON.parse(body);
   return { status: Number(statusLine.split(' ')[1] ?? 0), headers, body };
 }

@@ -3,64 +3,48 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as client from 'openid-client';
-import { assertDead, assertDeadWithinASecond, assertWorks, tokenWithinASecond } from '../program.mjs';
+import { assertDeadWithinASecond, assertWorks } from '../program.mjs';
 import { Product, until } from '../product.mjs';
+import { life } from './life.mjs';
 
-test('openid-client gets at the data until the keypair is disabled', async (t) => {
-  const product = await Product.start(t);
-  const environment = await product.environment(await product.account('Acme'), 'Production');
-  const keypair = await product.keypair(environment, ['feedback-report:read'], 'Node.js');
+const discover = (url, id, authentication) =>
+  client.discovery(new URL(url), id, undefined, authentication, {
+    algorithm: 'oauth2',
+    execute: [client.allowInsecureRequests],
+  });
 
-  for (const authentication of ['ClientSecretBasic', 'ClientSecretPost']) {
-    await t.test(authentication, async () => {
-      const server = await client.discovery(
-        new URL(product.url),
-        keypair.id,
-        undefined,
-        client[authentication](keypair.secret),
-        { algorithm: 'oauth2', execute: [client.allowInsecureRequests] },
-      );
-      const token = await client.clientCredentialsGrant(server, { scope: 'feedback-report:read' });
-      assert.equal(token.scope, 'feedback-report:read');
-      const answer = await client.fetchProtectedResource(
-        server,
-        token.access_token,
-        new URL('/v1/access', product.url),
-        'GET',
-      );
-      assert.equal((await answer.json()).key_id, keypair.id);
-      await assertWorks(product, token.access_token);
-
-      await assert.rejects(client.clientCredentialsGrant(server, { scope: 'feedback-admin' }), {
-        error: 'invalid_scope',
-      });
-      const { token_type: type, ...said } = await client.tokenIntrospection(server, token.access_token);
-      assert.deepEqual([said.active, said.client_id, type], [true, keypair.id, 'Bearer']);
-      const given = await client.clientCredentialsGrant(server);
-      await client.tokenRevocation(server, given.access_token);
-      await assertDead(product, given.access_token);
-      assert.equal((await client.tokenIntrospection(server, given.access_token)).active, false);
-      await assertWorks(product, token.access_token);
-
-      await product.operate('key', 'disable', keypair.id);
-      await assertDeadWithinASecond(product, token.access_token);
-      await assert.rejects(
-        client.fetchProtectedResource(server, token.access_token, new URL('/v1/access', product.url), 'GET'),
-        client.WWWAuthenticateChallengeError,
-      );
-      // With a challenge in the answer the library speaks of the challenge, else of the error in the body.
-      await assert.rejects(client.clientCredentialsGrant(server), (error) => {
-        assert.equal(error.status ?? error.cause?.status, 401);
-        assert.ok(error.error === 'invalid_client' || error.code === 'OAUTH_WWW_AUTHENTICATE_CHALLENGE', `${error}`);
-        return true;
-      });
-      await product.operate('key', 'enable', keypair.id);
-      await tokenWithinASecond(product, keypair);
-    });
-  }
+life('openid-client', ['client_secret_basic', 'client_secret_post', 'private_key_jwt'], ({ url }) => {
+  const server = async ({ method, id, secret, key }) => {
+    if (method === 'client_secret_basic') return discover(url, id, client.ClientSecretBasic(secret));
+    if (method === 'client_secret_post') return discover(url, id, client.ClientSecretPost(secret));
+    const { kid, ...jwk } = key;
+    const imported = await crypto.subtle.importKey('jwk', jwk, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
+    return discover(url, id, client.PrivateKeyJwt({ key: imported, kid }));
+  };
+  return {
+    async token(who) {
+      try {
+        const parameters = who.scope ? { scope: who.scope } : {};
+        return { token: (await client.clientCredentialsGrant(await server(who), parameters)).access_token };
+      } catch (error) {
+        // With a challenge in the answer the library speaks of the challenge, else of the error in the body.
+        return { error: error.error ?? (await error.response.json()).error };
+      }
+    },
+    async get(who, token, path) {
+      try {
+        return (await client.fetchProtectedResource(await server(who), token, new URL(path, url), 'GET')).status;
+      } catch (error) {
+        if (error instanceof client.WWWAuthenticateChallengeError) return error.status;
+        throw error;
+      }
+    },
+    introspect: async (who, token) => client.tokenIntrospection(await server(who), token),
+    revoke: async (who, token) => client.tokenRevocation(await server(who), token),
+  };
 });
 
-test('openid-client signs instead of sending a secret', async (t) => {
+test('openid-client signs by each algorithm, naming its key or not', async (t) => {
   const product = await Product.start(t);
   const account = await product.account('Acme');
 
@@ -79,13 +63,7 @@ test('openid-client signs instead of sending a secret', async (t) => {
       assert.equal(keypair.public_keys[0].algorithm, name);
 
       for (const key of [privateKey, { key: privateKey, kid: keypair.public_keys[0].kid }]) {
-        const server = await client.discovery(
-          new URL(product.url),
-          keypair.id,
-          undefined,
-          client.PrivateKeyJwt(key),
-          { algorithm: 'oauth2', execute: [client.allowInsecureRequests] },
-        );
+        const server = await discover(product.url, keypair.id, client.PrivateKeyJwt(key));
         const token = await client.clientCredentialsGrant(server);
         assert.equal((await assertWorks(product, token.access_token)).key_id, keypair.id);
         await product.operate('key', 'disable', keypair.id);

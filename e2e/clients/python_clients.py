@@ -1,39 +1,33 @@
-"""Two widely used Python libraries get at the data as their own documentation says.
+"""Widely used Python libraries, each as its documentation says, at the command of life.mjs.
 
-Started by python-clients.test.mjs, which has a server running and says where:
-E2E_URL, E2E_BINARY, E2E_DATA and E2E_KEYPAIR (a keypair as the command line printed it).
+Usage: python_clients.py LIBRARY ISSUER; a line of JSON in, a line of JSON out.
 """
 
 import json
-import os
-import subprocess
-import tempfile
-import time
-import unittest
+import sys
 
+import httpx
 import requests
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
 from authlib.oauth2.rfc7523 import PrivateKeyJWT, private_key_jwt_sign
+from httpx_auth import InvalidGrantRequest, OAuth2, OAuth2ClientCredentials
 from joserfc.jwk import ECKey
-from oauthlib.oauth2 import BackendApplicationClient, InvalidClientError, InvalidScopeError
+from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from requests.auth import HTTPBasicAuth
+from requests_oauth2client import (
+    BearerToken,
+    ClientSecretBasic,
+    ClientSecretPost,
+    OAuth2Client,
+    PrivateKeyJwt,
+    TokenEndpointError,
+)
 from requests_oauthlib import OAuth2Session
 
-URL = os.environ["E2E_URL"]
-KEYPAIR = json.loads(os.environ["E2E_KEYPAIR"])
-SCOPE = "feedback-report:read"
-
-
-def discovered():
-    metadata = requests.get(f"{URL}/.well-known/oauth-authorization-server", timeout=10).json()
-    assert metadata["issuer"] == URL, metadata
-    return metadata
-
-
-def operate(*words):
-    command = [os.environ["E2E_BINARY"], *words, "--data", os.environ["E2E_DATA"], "--json"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
+ISSUER = sys.argv[2]
+METADATA = requests.get(f"{ISSUER}/.well-known/oauth-authorization-server", timeout=10).json()
+TOKEN_ENDPOINT = METADATA["token_endpoint"]
 
 
 class SignedForTheIssuer(PrivateKeyJWT):
@@ -41,116 +35,126 @@ class SignedForTheIssuer(PrivateKeyJWT):
 
     def sign(self, auth, token_endpoint):
         return private_key_jwt_sign(
-            auth.client_secret, client_id=auth.client_id, token_endpoint=URL, alg="ES256", expires_in=60
+            auth.client_secret, client_id=auth.client_id, token_endpoint=ISSUER, alg="ES256", expires_in=60
         )
 
 
-class Clients(unittest.TestCase):
-    def setUp(self):
-        self.token_endpoint = discovered()["token_endpoint"]
-        operate("key", "enable", KEYPAIR["id"])
-        self.until(lambda: self.plain_request() == 200, "the keypair is enabled")
-
-    def plain_request(self):
-        answer = requests.post(
-            self.token_endpoint,
-            data={"grant_type": "client_credentials"},
-            auth=(KEYPAIR["id"], KEYPAIR["secret"]),
-            timeout=10,
+class Authlib:
+    def session(self, who, **more):
+        key = who.get("key")
+        session = AuthlibSession(
+            who["id"],
+            ECKey.import_key(key) if key else who["secret"],
+            token_endpoint_auth_method=who["method"],
+            revocation_endpoint_auth_method=who["method"],
+            **more,
         )
-        return answer.status_code
+        session.register_client_auth_method(SignedForTheIssuer())
+        return session
 
-    def until(self, condition, what):
-        deadline = time.monotonic() + 1
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, f"1 s passed before {what}")
-            time.sleep(0.01)
-
-    def walk(self, session, fetch, refused, refused_scope):
-        """Token, data, a scope it may not have, disable, 401, refused."""
-        token = fetch(SCOPE)
-        self.assertEqual(token["token_type"].lower(), "bearer")
-        access = session.get(f"{URL}/v1/access", timeout=10)
-        self.assertEqual(access.status_code, 200, access.text)
-        self.assertEqual(access.json()["key_id"], KEYPAIR["id"])
-        self.assertEqual(access.json()["scopes"], [SCOPE])
-        with self.assertRaises(refused_scope) as caught:
-            fetch("feedback-admin")
-        self.assertEqual(caught.exception.error, "invalid_scope")
-        # A refused request made the library forget what it had.
-        session.token = token
-        self.assertEqual(session.get(f"{URL}/v1/access", timeout=10).status_code, 200)
-        operate("key", "disable", KEYPAIR["id"])
-        self.until(
-            lambda: session.get(f"{URL}/v1/access", timeout=10).status_code == 401,
-            "the old token stops",
-        )
-        challenge = session.get(f"{URL}/v1/access", timeout=10).headers["WWW-Authenticate"]
-        self.assertIn('error="invalid_token"', challenge)
-        with self.assertRaises(refused) as caught:
-            fetch(SCOPE)
-        self.assertEqual(caught.exception.error, "invalid_client")
-
-    def test_authlib(self):
-        for method in ("client_secret_basic", "client_secret_post"):
-            with self.subTest(method), AuthlibSession(
-                KEYPAIR["id"], KEYPAIR["secret"], token_endpoint_auth_method=method
-            ) as session:
-                self.setUp()
-                self.walk(
-                    session,
-                    lambda scope: session.fetch_token(
-                        self.token_endpoint, grant_type="client_credentials", scope=scope
-                    ),
-                    OAuthError,
-                    OAuthError,
-                )
-
-    def test_authlib_private_key_jwt(self):
-        key = ECKey.generate_key("P-256")
-        with tempfile.NamedTemporaryFile("wb", suffix=".pem") as file:
-            file.write(key.as_pem(private=False))
-            file.flush()
-            operate("key", "add-public-key", KEYPAIR["id"], "--pem-file", file.name)
-        with AuthlibSession(
-            KEYPAIR["id"], key, token_endpoint_auth_method="private_key_jwt"
-        ) as session:
-            session.register_client_auth_method(SignedForTheIssuer())
-            # Another process registered the key.
-            self.until(lambda: self.fetched(session), "the public key is known")
-            self.walk(
-                session,
-                lambda scope: session.fetch_token(
-                    self.token_endpoint, grant_type="client_credentials", scope=scope
-                ),
-                OAuthError,
-                OAuthError,
-            )
-
-    def fetched(self, session):
+    def token(self, who):
         try:
-            return session.fetch_token(self.token_endpoint, grant_type="client_credentials")
+            token = self.session(who).fetch_token(
+                TOKEN_ENDPOINT, grant_type="client_credentials", scope=who.get("scope")
+            )
         except OAuthError as error:
-            self.assertEqual(error.error, "invalid_client")
-            return None
+            return {"error": error.error}
+        return {"token": token["access_token"]}
 
-    def test_requests_oauthlib(self):
+    def get(self, who, token, path):
+        session = self.session(who, token={"access_token": token, "token_type": "Bearer"})
+        return {"status": session.get(ISSUER + path, timeout=10).status_code}
+
+    def introspect(self, who, token):
+        return self.session(who).introspect_token(METADATA["introspection_endpoint"], token=token).json()
+
+    def revoke(self, who, token):
+        answer = self.session(who).revoke_token(METADATA["revocation_endpoint"], token=token)
+        return {"status": answer.status_code}
+
+
+class RequestsOauthlib:
+    def token(self, who):
         ways = {
-            "client_secret_basic": {"auth": HTTPBasicAuth(KEYPAIR["id"], KEYPAIR["secret"])},
-            "client_secret_post": {"include_client_id": True, "client_secret": KEYPAIR["secret"]},
+            "client_secret_basic": {"auth": HTTPBasicAuth(who["id"], who["secret"])},
+            "client_secret_post": {"include_client_id": True, "client_secret": who["secret"]},
         }
-        for method, way in ways.items():
-            with self.subTest(method), OAuth2Session(
-                client=BackendApplicationClient(client_id=KEYPAIR["id"])
-            ) as session:
-                self.setUp()
-                self.walk(
-                    session,
-                    lambda scope: session.fetch_token(self.token_endpoint, scope=[scope], **way),
-                    InvalidClientError,
-                    InvalidScopeError,
-                )
+        session = OAuth2Session(client=BackendApplicationClient(client_id=who["id"]))
+        scope = who["scope"].split() if "scope" in who else None
+        try:
+            token = session.fetch_token(TOKEN_ENDPOINT, scope=scope, **ways[who["method"]])
+        except OAuth2Error as error:
+            return {"error": error.error}
+        return {"token": token["access_token"]}
+
+    def get(self, who, token, path):
+        session = OAuth2Session(who["id"], token={"access_token": token, "token_type": "Bearer"})
+        return {"status": session.get(ISSUER + path, timeout=10).status_code}
 
 
-if __name__ == "__main__":
-    unittest.main(verbosity=2)
+class RequestsOauth2client:
+    def client(self, who):
+        if key := who.get("key"):
+            auth = PrivateKeyJwt(who["id"], key, aud=ISSUER)
+        elif who["method"] == "client_secret_basic":
+            auth = ClientSecretBasic(who["id"], who["secret"])
+        else:
+            auth = ClientSecretPost(who["id"], who["secret"])
+        return OAuth2Client.from_discovery_document(METADATA, issuer=ISSUER, auth=auth, testing=True)
+
+    def token(self, who):
+        try:
+            token = self.client(who).client_credentials(scope=who.get("scope"))
+        except TokenEndpointError as error:
+            return {"error": error.error}
+        return {"token": token.access_token}
+
+    def get(self, who, token, path):
+        answer = requests.get(ISSUER + path, auth=BearerToken(token), timeout=10)
+        return {"status": answer.status_code}
+
+    def introspect(self, who, token):
+        return self.client(who).introspect_token(token)
+
+    def revoke(self, who, token):
+        return {"revoked": self.client(who).revoke_access_token(token)}
+
+
+class HttpxAuth:
+    """Fetches its token itself when a request needs one, and gives it to nobody but the server."""
+
+    def token(self, who):
+        OAuth2.token_cache.clear()
+        auth = OAuth2ClientCredentials(
+            TOKEN_ENDPOINT, who["id"], who["secret"], **({"scope": who["scope"]} if "scope" in who else {})
+        )
+        try:
+            answer = httpx.get(f"{ISSUER}/v1/access", auth=auth)
+        except InvalidGrantRequest as error:
+            return {"error": str(error).partition(":")[0]}
+        assert answer.status_code == 200, answer.text
+        return {"token": answer.request.headers["Authorization"].removeprefix("Bearer ")}
+
+
+LIBRARIES = {
+    "authlib": Authlib,
+    "requests-oauthlib": RequestsOauthlib,
+    "requests-oauth2client": RequestsOauth2client,
+    "httpx-auth": HttpxAuth,
+}
+
+
+def main():
+    library = LIBRARIES[sys.argv[1]]()
+    for line in sys.stdin:
+        order = json.loads(line)
+        act = getattr(library, order.pop("do"))
+        more = [order.pop(name) for name in ("token", "path") if name in order]
+        try:
+            answer = act(order, *more)
+        except Exception as error:
+            answer = {"failed": repr(error)}
+        print(json.dumps(answer), flush=True)
+
+
+main()

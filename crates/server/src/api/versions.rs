@@ -23,10 +23,20 @@ impl FromRequestParts<Arc<App>> for IfMatch {
         let mut tags = Vec::new();
         for header in parts.headers.get_all(IF_MATCH) {
             let text = header.to_str().map_err(|_| MALFORMED)?;
-            tags.extend(text.split(',').map(str::trim).filter(|tag| !tag.is_empty()));
+            tags.extend(listed(text));
         }
         expected(&tags).map(Self)
     }
+}
+
+/// The parts of a list; within quotes, a comma is none that parts them.
+fn listed(list: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let ends = move |c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    };
+    list.split(ends).map(str::trim).filter(|part| !part.is_empty())
 }
 
 const MALFORMED: ApiError =
@@ -58,7 +68,7 @@ fn expected(tags: &[&str]) -> Result<Option<i64>, ApiError> {
 #[expect(dead_code, reason = "describes the header in the OpenAPI document")]
 pub(crate) struct IfMatchParameter {
     /// The `ETag` of the object as you read it; if it was changed since, nothing is done and the answer is 412.
-    #[param(rename = "If-Match", value_type = String, required = false)]
+    #[param(rename = "If-Match", value_type = String, required = false, pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)?$"#)]
     if_match: Option<String>,
 }
 
@@ -96,5 +106,12 @@ mod tests {
             assert!(expected(&[malformed]).is_err(), "{malformed}");
         }
         assert!(expected(&["*", "\"7\""]).is_err());
+    }
+
+    #[test]
+    fn a_comma_within_quotes_parts_nothing() {
+        let list = r#" "3" ,, W/"a,b","c, d""#;
+        assert_eq!(listed(list).collect::<Vec<_>>(), [r#""3""#, r#"W/"a,b""#, r#""c, d""#]);
+        assert_eq!(expected(&listed(list).collect::<Vec<_>>()).unwrap(), Some(3));
     }
 }

@@ -5,7 +5,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
 
 use crate::api::test_harness::{ISSUER, TestApp};
 use crate::config::Config;
@@ -18,6 +19,16 @@ fn part(token: &str, n: usize) -> Value {
 
 fn encoded(value: &Value) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+/// Claims with one of them standing twice.
+struct Twice<'a>(&'a Map<String, Value>, &'a str);
+
+impl Serialize for Twice<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let again = self.0.get_key_value(self.1);
+        serializer.collect_map(self.0.iter().chain(again))
+    }
 }
 
 /// The claims of `token` that are wrong in one thing each.
@@ -91,6 +102,8 @@ fn wrong_headers(token: &str, strangers: &EcdsaKeyPair) -> Vec<Value> {
         ("alg", json!("RS256")),
         ("typ", json!("JWT")),
         ("typ", json!("at+JWT")),
+        ("typ", json!("token-introspection+jwt")),
+        ("typ", json!("dpop+jwt")),
         ("typ", Value::Null),
         ("kid", json!("another")),
         ("kid", json!("../../../dev/null")),
@@ -131,6 +144,21 @@ async fn nothing_but_a_whole_access_token_passes(algorithm: Algorithm) {
     for (what, claims) in wrong_claims(&server, &token) {
         refused.push((what.to_owned(), signed(&claims).await));
     }
+    let own = part(&token, 1).as_object().unwrap().clone();
+    for name in own.keys() {
+        // Even if it says the same both times: another reader may take the one, and we the other.
+        let twice = Twice(&own, name);
+        let signed = server.app.signing_keys.sign(&server.app.live, &twice, server.now()).await.unwrap();
+        refused.push((format!("{name} twice"), signed));
+    }
+    let elsewhere = TestApp::start_with(Config { signing_algorithm: algorithm, ..Config::default() }).await;
+    let good_there = elsewhere.token(elsewhere.account("Account").await, "feedback-report:read").await;
+    elsewhere.get(&good_there, "/v1/access").await.expect(200);
+    refused.push(("of another installation of the same name".to_owned(), good_there));
+    let signed_there =
+        elsewhere.app.signing_keys.sign(&elsewhere.app.live, &own, server.now()).await.unwrap();
+    refused.push(("signed by another installation".to_owned(), signed_there));
+
     let (message, signature) = token.rsplit_once('.').unwrap();
     let (own_header, claims) = message.split_once('.').unwrap();
     let strangers = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
@@ -167,6 +195,9 @@ async fn nothing_but_a_whole_access_token_passes(algorithm: Algorithm) {
         ("padded", format!("{token}=")),
         ("no JWT", "abc".to_owned()),
         ("dots", "..".to_owned()),
+        ("many dots", ".".repeat(10_000)),
+        ("huge", format!("{message}.{}", "A".repeat(1_000_000))),
+        ("huge in its claims", format!("{own_header}.{}.{signature}", "A".repeat(1_000_000))),
         ("a Key Secret", "fbs_x".to_owned()),
     ] {
         refused.push((what.to_owned(), token));

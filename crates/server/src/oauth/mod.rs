@@ -8,6 +8,8 @@ mod client_authentication;
 mod client_request;
 pub(crate) mod error;
 mod form;
+#[cfg(test)]
+mod inactive_matrix_tests;
 mod introspect;
 mod jwks;
 mod metadata;

@@ -101,6 +101,7 @@ pub(in crate::api) async fn show(
             status = 200, description = "The keypair after the change.", body = KeypairShape,
             headers(("ETag" = String, description = "Its version.")),
         ),
+        (status = 409, description = "It would accept no secrets, and has no public key that works.", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "It was changed since.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
