@@ -26,6 +26,7 @@ mod surroundings;
 mod system;
 #[cfg(test)]
 mod test_data;
+mod tls;
 mod web;
 mod whole_body;
 

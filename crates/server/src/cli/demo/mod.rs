@@ -49,7 +49,7 @@ impl Demo {
             App::open(settings(folder.path()).bound(listen), Missing::Create).await.map_err(Failure::new)?;
         let app = Arc::new(app);
         let history = history::write(&app).await?;
-        let mut serving = tokio::spawn(crate::serve::serve(app.clone(), listener, stop));
+        let mut serving = tokio::spawn(crate::serve::serve(app.clone(), listener, None, stop));
         tokio::select! {
             served = &mut serving => return ended(served),
             shown = show(&app, &history) => shown?,
