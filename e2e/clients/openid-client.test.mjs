@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import * as client from 'openid-client';
 import { assertDead, assertDeadWithinASecond, assertWorks, tokenWithinASecond } from '../program.mjs';
-import { Product } from '../product.mjs';
+import { Product, until } from '../product.mjs';
 
 test('openid-client gets at the data until the keypair is disabled', async (t) => {
   const product = await Product.start(t);
@@ -54,6 +56,46 @@ test('openid-client gets at the data until the keypair is disabled', async (t) =
       });
       await product.operate('key', 'enable', keypair.id);
       await tokenWithinASecond(product, keypair);
+    });
+  }
+});
+
+test('openid-client signs instead of sending a secret', async (t) => {
+  const product = await Product.start(t);
+  const account = await product.account('Acme');
+
+  for (const [name, algorithm] of [
+    ['ES256', { name: 'ECDSA', namedCurve: 'P-256' }],
+    ['EdDSA', { name: 'Ed25519' }],
+    ['RS256', { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) }],
+    ['PS256', { name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) }],
+  ]) {
+    await t.test(name, async () => {
+      const { privateKey, publicKey } = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+      const file = join(product.data, `${name}.jwk`);
+      await writeFile(file, JSON.stringify(await crypto.subtle.exportKey('jwk', publicKey)));
+      const words = ['key', 'create', '--owner', account.id, '--scope', 'feedback-report:read', '--jwk-file', file];
+      const keypair = await product.operate(...words);
+      assert.equal(keypair.public_keys[0].algorithm, name);
+
+      for (const key of [privateKey, { key: privateKey, kid: keypair.public_keys[0].kid }]) {
+        const server = await client.discovery(
+          new URL(product.url),
+          keypair.id,
+          undefined,
+          client.PrivateKeyJwt(key),
+          { algorithm: 'oauth2', execute: [client.allowInsecureRequests] },
+        );
+        const token = await client.clientCredentialsGrant(server);
+        assert.equal((await assertWorks(product, token.access_token)).key_id, keypair.id);
+        await product.operate('key', 'disable', keypair.id);
+        await assertDeadWithinASecond(product, token.access_token);
+        await assert.rejects(client.clientCredentialsGrant(server), { error: 'invalid_client' });
+        await product.operate('key', 'enable', keypair.id);
+        await until('the keypair to be enabled', 1_000, () =>
+          client.clientCredentialsGrant(server).catch(() => false),
+        );
+      }
     });
   }
 });

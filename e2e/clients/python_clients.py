@@ -7,12 +7,15 @@ E2E_URL, E2E_BINARY, E2E_DATA and E2E_KEYPAIR (a keypair as the command line pri
 import json
 import os
 import subprocess
+import tempfile
 import time
 import unittest
 
 import requests
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
+from authlib.oauth2.rfc7523 import PrivateKeyJWT, private_key_jwt_sign
+from joserfc.jwk import ECKey
 from oauthlib.oauth2 import BackendApplicationClient, InvalidClientError, InvalidScopeError
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
@@ -31,6 +34,15 @@ def discovered():
 def operate(*words):
     command = [os.environ["E2E_BINARY"], *words, "--data", os.environ["E2E_DATA"], "--json"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
+
+
+class SignedForTheIssuer(PrivateKeyJWT):
+    """As authlib signs, but for the issuer and a minute, not for the token endpoint and an hour."""
+
+    def sign(self, auth, token_endpoint):
+        return private_key_jwt_sign(
+            auth.client_secret, client_id=auth.client_id, token_endpoint=URL, alg="ES256", expires_in=60
+        )
 
 
 class Clients(unittest.TestCase):
@@ -93,6 +105,34 @@ class Clients(unittest.TestCase):
                     OAuthError,
                     OAuthError,
                 )
+
+    def test_authlib_private_key_jwt(self):
+        key = ECKey.generate_key("P-256")
+        with tempfile.NamedTemporaryFile("wb", suffix=".pem") as file:
+            file.write(key.as_pem(private=False))
+            file.flush()
+            operate("key", "add-public-key", KEYPAIR["id"], "--pem-file", file.name)
+        with AuthlibSession(
+            KEYPAIR["id"], key, token_endpoint_auth_method="private_key_jwt"
+        ) as session:
+            session.register_client_auth_method(SignedForTheIssuer())
+            # Another process registered the key.
+            self.until(lambda: self.fetched(session), "the public key is known")
+            self.walk(
+                session,
+                lambda scope: session.fetch_token(
+                    self.token_endpoint, grant_type="client_credentials", scope=scope
+                ),
+                OAuthError,
+                OAuthError,
+            )
+
+    def fetched(self, session):
+        try:
+            return session.fetch_token(self.token_endpoint, grant_type="client_credentials")
+        except OAuthError as error:
+            self.assertEqual(error.error, "invalid_client")
+            return None
 
     def test_requests_oauthlib(self):
         ways = {

@@ -131,6 +131,8 @@ actions! {
     KeypairSecretDeleted = "keypair.secret_deleted",
     KeypairSecretLeaked = "keypair.secret_leaked",
     KeypairTokenRevoked = "keypair.token_revoked",
+    KeypairPublicKeyAdded = "keypair.public_key_added",
+    KeypairPublicKeyDeleted = "keypair.public_key_deleted",
     KeypairRemoved = "keypair.removed",
     QueryCreated = "query.created",
     QueryChanged = "query.changed",

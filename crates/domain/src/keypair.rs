@@ -1,7 +1,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Action, Actor, Comment, Entropy, KeyId, KeySecret, Owner, ScopeError, Scopes, SecretHash, new_id,
+    Action, Actor, Comment, Entropy, KeyId, KeySecret, MAX_PUBLIC_KEYS, Owner, PublicKey, ScopeError, Scopes,
+    SecretHash, VerifyingKey, new_id,
 };
 
 /// The most secrets that one keypair can have at a time.
@@ -10,7 +11,7 @@ pub const MAX_SECRETS: usize = 5;
 /// The longest that old secrets can live on beside a new one: a week.
 pub const MAX_OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// A Key ID with its secrets: what a program authenticates with. Owned by an account or an environment, not by the
+/// A Key ID with its secrets and public keys: what a program authenticates with. Owned by an account or an environment, not by the
 /// person who made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keypair {
@@ -36,10 +37,14 @@ pub struct Keypair {
     pub created_by: Actor,
     /// When it last authenticated or used a token; a few seconds late.
     pub last_used_at: Option<Timestamp>,
-    /// How many secrets it was ever given: the number of the last one.
+    /// How many secrets and public keys it was ever given: the number of the last one.
     pub secrets_made: u32,
-    /// Its secrets, the oldest first; never empty.
+    /// Whether its secrets open anything; if not, only what its public keys verify does.
+    pub accepts_secrets: bool,
+    /// Its secrets, the oldest first.
     pub secrets: Vec<Secret>,
+    /// Its public keys, the oldest first.
+    pub public_keys: Vec<PublicKey>,
 }
 
 /// One of a keypair's secrets: all but the secret itself.
@@ -120,9 +125,29 @@ pub enum KeypairRefusal {
     /// It has no secret of that number.
     #[error("the keypair has no such secret")]
     NoSuchSecret,
-    /// It would be left without a secret.
-    #[error("the last secret can't be deleted; remove the keypair, or rotate first")]
+    /// It would be left without a way to authenticate.
+    #[error("the last secret can't be deleted; remove the keypair, or rotate or add a public key first")]
     LastSecret,
+    /// It has as many public keys as it can have.
+    #[error("a keypair has at most {MAX_PUBLIC_KEYS} public keys; delete one first")]
+    TooManyPublicKeys,
+    /// It has that public key.
+    #[error("the keypair has this public key already")]
+    SamePublicKey,
+    /// It has no public key of that number.
+    #[error("the keypair has no such public key")]
+    NoSuchPublicKey,
+    /// It would be left without a way to authenticate.
+    #[error(
+        "the last public key can't be deleted; remove the keypair, or rotate or add another public key first"
+    )]
+    LastPublicKey,
+    /// It would accept no secrets, and has no public key that works.
+    #[error("a keypair that accepts no secrets needs a public key that works; add one first")]
+    NeedsPublicKey,
+    /// It would get a secret that it does not accept.
+    #[error("the keypair accepts no secrets; let it accept them first, or add a public key")]
+    SecretsNotAccepted,
 }
 
 /// What a new keypair shall be.
@@ -149,6 +174,8 @@ pub struct KeypairEdit {
     pub scopes: Option<Scopes>,
     /// When it stops by itself; `Some(None)` for never.
     pub expires_at: Option<Option<Timestamp>>,
+    /// Whether its secrets open anything.
+    pub accepts_secrets: Option<bool>,
 }
 
 impl Keypair {
@@ -161,13 +188,41 @@ impl Keypair {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<(Self, KeySecret), KeypairRefusal> {
+        let secret = KeySecret::generate(entropy);
+        let mut keypair = Self::that_nothing_opens(new, held, created_by, now, entropy)?;
+        keypair.secrets_made = 1;
+        keypair.secrets = vec![Secret::new(1, &secret, now)];
+        Ok((keypair, secret))
+    }
+
+    /// Makes a keypair that accepts no secrets and has none, but this public key, which works until `until` if that is
+    /// given. `held` as for [`Keypair::create`].
+    pub fn create_for_public_key(
+        new: NewKeypair,
+        (key, until): (VerifyingKey, Option<Timestamp>),
+        held: Option<Scopes>,
+        created_by: Actor,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeypairRefusal> {
+        let nothing = Self::that_nothing_opens(new, held, created_by, now, entropy)?;
+        let keypair = nothing.with_public_key(key, until, held, now)?;
+        Ok(Self { accepts_secrets: false, version: nothing.version, ..keypair })
+    }
+
+    fn that_nothing_opens(
+        new: NewKeypair,
+        held: Option<Scopes>,
+        created_by: Actor,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeypairRefusal> {
         let scopes = new.scopes.fit_for(&new.owner)?;
         if new.expires_at.is_some_and(|at| at <= now) {
             return Err(KeypairRefusal::ExpiryInThePast);
         }
         within_held(scopes, held)?;
-        let secret = KeySecret::generate(entropy);
-        let keypair = Self {
+        Ok(Self {
             id: new_id(now, entropy),
             owner: new.owner,
             comment: new.comment,
@@ -179,10 +234,11 @@ impl Keypair {
             created_at: now,
             created_by,
             last_used_at: None,
-            secrets_made: 1,
-            secrets: vec![Secret::new(1, &secret, now)],
-        };
-        Ok((keypair, secret))
+            secrets_made: 0,
+            accepts_secrets: true,
+            secrets: Vec::new(),
+            public_keys: Vec::new(),
+        })
     }
 
     /// What it is at `now`.
@@ -191,10 +247,10 @@ impl Keypair {
     }
 
     /// The keypair after `edit`; the same, version included, if that changes nothing. Stopping it starts a new generation, and so does letting it work again after it
-    /// expired: no token from before comes back to life.
+    /// expired, or accept secrets again: no token from before comes back to life.
     ///
     /// `held` as for [`Keypair::create`]: a program can't make a keypair able to request what its own token lacks,
-    /// neither by adding a scope nor by letting a stopped keypair work again.
+    /// neither by adding a scope nor by letting a stopped keypair or its secrets work again.
     pub fn edited(
         &self,
         edit: &KeypairEdit,
@@ -217,6 +273,12 @@ impl Keypair {
             }
             after.expires_at = expires_at;
         }
+        if let Some(accepts_secrets) = edit.accepts_secrets {
+            if self.accepts_secrets && !accepts_secrets && !self.has_live_public_key(now) {
+                return Err(KeypairRefusal::NeedsPublicKey);
+            }
+            after.accepts_secrets = accepts_secrets;
+        }
         if after == *self {
             return Ok(after);
         }
@@ -224,12 +286,13 @@ impl Keypair {
         let works = after.status(now) == KeypairStatus::Active;
         let lives_longer = self.expires_at.is_some()
             && after.expires_at.is_none_or(|at| self.expires_at.is_some_and(|before| at > before));
-        if lives_longer || (works && !worked) {
+        let accepts_again = after.accepts_secrets && !self.accepts_secrets;
+        if lives_longer || accepts_again || (works && !worked) {
             within_held(after.scopes, held)?;
         } else {
             within_held(after.scopes.minus(self.scopes), held)?;
         }
-        if worked != works || (self.enabled && !after.enabled) {
+        if worked != works || accepts_again || (self.enabled && !after.enabled) {
             after.generation += 1;
         }
         after.version += 1;
@@ -255,6 +318,9 @@ impl Keypair {
         entropy: &dyn Entropy,
     ) -> Result<(Self, KeySecret), KeypairRefusal> {
         within_held(self.scopes, held)?;
+        if !self.accepts_secrets {
+            return Err(KeypairRefusal::SecretsNotAccepted);
+        }
         let mut after = self.clone();
         if let Some(overlap) = overlap {
             if overlap.is_negative() || overlap > MAX_OVERLAP {
@@ -284,7 +350,7 @@ impl Keypair {
         }
         let mut after = self.clone();
         after.secrets.retain(|secret| secret.n != n);
-        if !after.secrets.iter().any(|secret| secret.is_live(now)) {
+        if !after.can_authenticate(now) {
             return Err(KeypairRefusal::LastSecret);
         }
         after.version += 1;
@@ -295,6 +361,9 @@ impl Keypair {
     /// without that secret, so switching it on again does not let in whoever else has found it. None if it is none of the
     /// keypair's that still opens anything: what was found is worth nothing, and nobody is stopped for it.
     pub fn leaked(&self, hash: &SecretHash, now: Timestamp) -> Option<Self> {
+        if !self.accepts_secrets {
+            return None;
+        }
         let mut after = self.clone();
         // Once is once, also for a report that was made before and comes after.
         let found =
@@ -312,6 +381,12 @@ impl Keypair {
     pub fn leaked_at(&self) -> Option<Timestamp> {
         self.secrets.iter().filter_map(|secret| secret.leaked_at).max()
     }
+
+    /// Whether anything opens it at `now`, switched on or not.
+    pub(crate) fn can_authenticate(&self, now: Timestamp) -> bool {
+        let by_secret = self.accepts_secrets && self.secrets.iter().any(|secret| secret.is_live(now));
+        by_secret || self.has_live_public_key(now)
+    }
 }
 
 impl Secret {
@@ -328,7 +403,7 @@ impl Secret {
     }
 }
 
-fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), KeypairRefusal> {
+pub(crate) fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), KeypairRefusal> {
     match held {
         Some(held) if !scopes.within(held) => Err(KeypairRefusal::BeyondCaller(scopes.minus(held))),
         _ => Ok(()),

@@ -12,6 +12,7 @@ mod id;
 mod key_secret;
 mod keypair;
 mod owner;
+mod public_key;
 mod query;
 mod report;
 mod response;
@@ -22,6 +23,7 @@ mod state;
 mod text;
 mod token;
 mod user;
+mod verifying_key;
 
 pub use account::{Account, Environment};
 pub use audit::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Stamp};
@@ -34,6 +36,7 @@ pub use keypair::{
     Keypair, KeypairEdit, KeypairRefusal, KeypairStatus, MAX_OVERLAP, MAX_SECRETS, NewKeypair, Secret,
 };
 pub use owner::Owner;
+pub use public_key::{MAX_PUBLIC_KEYS, PublicKey};
 pub use query::Query;
 pub use report::{
     MAX_DAYS, MAX_HISTORY, Period, PeriodError, Point, QueryStatistics, Scores, Series, every_day,
@@ -49,5 +52,6 @@ pub use state::State;
 pub use text::{Comment, Email, Name, QuestionText, TextError};
 pub use token::{MAX_REVOKED, MalformedTokenId, Outlived, RevokedToken, TokenClaims, TokenId};
 pub use user::{PasswordHash, User};
+pub use verifying_key::{AssertionAlgorithm, PublicKeyError, Thumbprint, VerifyingKey};
 
 pub use jiff::{Timestamp, civil::Date};

@@ -79,7 +79,7 @@ pub struct TokenClaims {
     pub scopes: Scopes,
     /// The keypair's generation when it was issued.
     pub generation: i64,
-    /// The number of the secret that obtained it.
+    /// The number of the secret or public key that obtained it.
     pub secret: u32,
     /// When it runs out.
     pub expires_at: Timestamp,
@@ -97,8 +97,9 @@ pub enum Outlived {
     /// The keypair was disabled after it was issued, even if it is enabled again.
     #[error("its keypair was stopped after it was issued")]
     Generation,
-    /// The secret that obtained it was retired, deleted or has expired.
-    #[error("the secret that obtained it is gone")]
+    /// The secret or public key that obtained it was retired, deleted or has expired, or the keypair accepts no secrets
+    /// any more.
+    #[error("the secret or public key that obtained it is gone")]
     Secret,
     /// The keypair itself gave it up.
     #[error("it was revoked")]
@@ -119,7 +120,7 @@ impl TokenClaims {
         if self.generation != keypair.generation || self.owner != keypair.owner {
             return Err(Outlived::Generation);
         }
-        if !keypair.has_secret(self.secret, now) {
+        if !keypair.still_opens(self.secret, now) {
             return Err(Outlived::Secret);
         }
         if keypair.has_revoked(self.id) {

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::{
     Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, Owner, Scopes,
+    Timestamp, VerifyingKey,
 };
 use jiff::SignedDuration;
 use storage::StorageError;
@@ -32,6 +33,20 @@ pub(crate) async fn create(
     let (keypair, secret) = Keypair::create(new, held, author.actor.clone(), now, &*app.entropy)?;
     app.store.create_keypair(&app.stamp(author, now), &keypair).await?;
     Ok((keypair, secret))
+}
+
+/// Makes a keypair that accepts no secrets, with a public key that works until the instant beside it if there is one.
+pub(crate) async fn create_for_public_key(
+    app: &App,
+    author: &Author,
+    new: NewKeypair,
+    key: (VerifyingKey, Option<Timestamp>),
+    held: Option<Scopes>,
+) -> Result<Keypair, KeypairError> {
+    let now = app.clock.now();
+    let keypair = Keypair::create_for_public_key(new, key, held, author.actor.clone(), now, &*app.entropy)?;
+    app.store.create_keypair(&app.stamp(author, now), &keypair).await?;
+    Ok(keypair)
 }
 
 /// Edits a keypair. With `expected_version`, only if it still has that version; without, whatever came before. An edit
@@ -90,6 +105,38 @@ pub(crate) async fn delete_secret(
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let decide = |before: &Keypair| Ok((before.without_secret(n, now)?, Action::KeypairSecretDeleted));
+    Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
+}
+
+/// Registers a public key, which works until the instant beside it if there is one.
+pub(crate) async fn add_public_key(
+    app: &App,
+    author: &Author,
+    owner: Owner,
+    id: KeyId,
+    (key, until): (VerifyingKey, Option<Timestamp>),
+    expected_version: Option<i64>,
+    held: Option<Scopes>,
+) -> Result<Keypair, KeypairError> {
+    let now = app.clock.now();
+    let decide = |before: &Keypair| {
+        let after = before.with_public_key(key.clone(), until, held, now)?;
+        Ok((after, Action::KeypairPublicKeyAdded))
+    };
+    Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
+}
+
+/// Deletes public key `n`.
+pub(crate) async fn delete_public_key(
+    app: &App,
+    author: &Author,
+    owner: Owner,
+    id: KeyId,
+    n: u32,
+    expected_version: Option<i64>,
+) -> Result<Keypair, KeypairError> {
+    let now = app.clock.now();
+    let decide = |before: &Keypair| Ok((before.without_public_key(n, now)?, Action::KeypairPublicKeyDeleted));
     Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
 }
 

@@ -55,6 +55,27 @@
     });
   }
 
+  // A key pair for a client that signs: only its public half is in the form.
+  const making = doc.querySelector("[data-make-key]");
+  if (making && globalThis.crypto?.subtle) {
+    const [button, made] = [making.querySelector("button"), making.querySelector("[data-made]")];
+    making.hidden = false;
+    button.addEventListener("click", async () => {
+      const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+      const { publicKey, privateKey } = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+      const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", publicKey);
+      const der = new Uint8Array(await crypto.subtle.exportKey("pkcs8", privateKey));
+      const lines = btoa(String.fromCharCode(...der)).match(/.{1,64}/g).join("\n");
+      const pem = `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n`;
+      doc.getElementById("public_key").value = JSON.stringify({ kty, crv, x, y });
+      doc.getElementById("private-key").textContent = pem;
+      made.querySelector("a[download]").href = URL.createObjectURL(new Blob([pem]));
+      const saved = made.querySelector("input");
+      saved.disabled = saved.checked = false;
+      made.hidden = false;
+    });
+  }
+
   // Menus close by Escape and by a click elsewhere.
   const menus = () => doc.querySelectorAll("details.pop[open]");
   doc.addEventListener("click", (event) => {

@@ -14,22 +14,33 @@ use storage::{
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{PostgresStorage, author, environments, leaked_secrets, revoked_tokens};
+use crate::{PostgresStorage, author, environments, leaked_secrets, public_keys, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long their keypairs are let go of between two: whoever disables
 /// one of them must not wait for thousands.
 const USES_AT_ONCE: usize = 500;
 const BETWEEN_USES: Duration = Duration::from_millis(10);
 
-/// What `keypairs` makes keypairs of: a row for each secret, those of a keypair one after another.
+/// What `keypairs` makes keypairs of: a row for each secret and public key, those of a keypair one after another.
 macro_rules! columns {
     () => {
         "keypair.id, keypair.owner_id, keypair.comment, keypair.scopes, keypair.enabled, keypair.generation, \
          keypair.version, keypair.expires_at, keypair.created_at, keypair.created_by_kind, keypair.created_by_id, \
-         keypair.created_by_name, keypair.secrets_made, secret.n, secret.hint, secret.hash, \
-         secret.created_at AS secret_created_at, secret.expires_at AS secret_expires_at, \
+         keypair.created_by_name, keypair.secrets_made, keypair.accepts_secrets, way.n, \
+         way.hint, way.hash, way.algorithm, way.thumbprint, way.spki, way.created_at AS way_created_at, \
+         way.expires_at AS way_expires_at, way.leaked_at, \
          (SELECT MAX(at) FROM key_use WHERE keypair_id = keypair.id) AS last_used_at, \
-         (SELECT at FROM key_use WHERE keypair_id = keypair.id AND n = secret.n) AS secret_last_used_at, secret.leaked_at"
+         (SELECT at FROM key_use WHERE keypair_id = keypair.id AND n = way.n) AS way_last_used_at"
+    };
+}
+
+/// The secrets and public keys of the keypairs before it.
+macro_rules! ways {
+    () => {
+        " LEFT JOIN LATERAL (SELECT n, hint, hash, NULL::TEXT AS algorithm, NULL::BYTEA AS thumbprint, \
+         NULL::BYTEA AS spki, created_at, expires_at, leaked_at FROM keypair_secret WHERE keypair_id = keypair.id \
+         UNION ALL SELECT n, NULL, NULL, algorithm, thumbprint, spki, created_at, expires_at, NULL \
+         FROM keypair_public_key WHERE keypair_id = keypair.id) way ON TRUE"
     };
 }
 
@@ -37,8 +48,9 @@ macro_rules! columns {
 const NEWEST: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM (SELECT * FROM keypair WHERE owner_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3) keypair \
-     LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id ORDER BY keypair.id DESC, secret.n"
+    " FROM (SELECT * FROM keypair WHERE owner_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3) keypair",
+    ways!(),
+    " ORDER BY keypair.id DESC, way.n"
 );
 
 /// A keypair with the account of the environment that owns it, if one does, and the tokens that it revoked.
@@ -46,8 +58,9 @@ const LIVE: &str = concat!(
     "SELECT ",
     columns!(),
     ", environment.account_id, ARRAY (SELECT token FROM revoked_token WHERE keypair_id = keypair.id) AS revoked \
-     FROM keypair LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id \
-     LEFT JOIN environment ON environment.id = keypair.owner_id WHERE keypair.id = $1 ORDER BY secret.n"
+     FROM keypair",
+    ways!(),
+    " LEFT JOIN environment ON environment.id = keypair.owner_id WHERE keypair.id = $1 ORDER BY way.n"
 );
 
 fn keypair(row: &PgRow) -> Result<Keypair> {
@@ -69,7 +82,9 @@ fn keypair(row: &PgRow) -> Result<Keypair> {
         created_by: created_by.ok_or_else(|| corrupt("created_by_kind"))?,
         last_used_at: row.instant_or_null("last_used_at")?,
         secrets_made: row.number("secrets_made")?,
+        accepts_secrets: row.value("accepts_secrets")?,
         secrets: Vec::new(),
+        public_keys: Vec::new(),
     })
 }
 
@@ -78,9 +93,9 @@ fn secret(row: &PgRow) -> Result<Secret> {
         n: row.number("n")?,
         hint: row.value("hint")?,
         hash: SecretHash::from_bytes(row.bytes("hash")?),
-        created_at: row.instant("secret_created_at")?,
-        expires_at: row.instant_or_null("secret_expires_at")?,
-        last_used_at: row.instant_or_null("secret_last_used_at")?,
+        created_at: row.instant("way_created_at")?,
+        expires_at: row.instant_or_null("way_expires_at")?,
+        last_used_at: row.instant_or_null("way_last_used_at")?,
         leaked_at: row.instant_or_null("leaked_at")?,
     })
 }
@@ -92,9 +107,12 @@ fn keypairs(rows: &[PgRow]) -> Result<Vec<Keypair>> {
         if keypairs.last().is_none_or(|last| last.id != id) {
             keypairs.push(keypair(row)?);
         }
-        // One without secrets has a row too.
+        // One that nothing opens has a row too.
         if let (Some(last), Some(_)) = (keypairs.last_mut(), row.value::<Option<i64>>("n")?) {
-            last.secrets.push(secret(row)?);
+            match row.value::<Option<&str>>("algorithm")? {
+                None => last.secrets.push(secret(row)?),
+                Some(_) => last.public_keys.push(public_keys::public_key(row)?),
+            }
         }
     }
     Ok(keypairs)
@@ -104,8 +122,9 @@ async fn find(connection: &mut PgConnection, owner: Owner, id: KeyId) -> Result<
     let rows = sqlx::query(concat!(
         "SELECT ",
         columns!(),
-        " FROM keypair LEFT JOIN keypair_secret secret ON secret.keypair_id = keypair.id \
-         WHERE keypair.id = $1 AND keypair.owner_id = $2 ORDER BY secret.n"
+        " FROM keypair",
+        ways!(),
+        " WHERE keypair.id = $1 AND keypair.owner_id = $2 ORDER BY way.n"
     ))
     .bind(id.to_string())
     .bind(owner.to_string())
@@ -156,10 +175,10 @@ const NOTE: &str = "INSERT INTO key_use (keypair_id, n, at) \
 
 async fn note(tx: &mut PgConnection, uses: &[KeyUse]) -> Result<()> {
     let ids: Vec<String> = uses.iter().map(|used| used.keypair.to_string()).collect();
-    let secrets: Vec<i64> = uses.iter().map(|used| i64::from(used.secret)).collect();
+    let ways: Vec<i64> = uses.iter().map(|used| i64::from(used.secret)).collect();
     let at: Vec<i64> = uses.iter().map(|used| used.at.as_millisecond()).collect();
     sqlx::query(KEEP).bind(&ids).execute(&mut *tx).await.stored()?;
-    sqlx::query(NOTE).bind(&ids).bind(&secrets).bind(&at).execute(tx).await.stored()?;
+    sqlx::query(NOTE).bind(&ids).bind(&ways).bind(&at).execute(tx).await.stored()?;
     Ok(())
 }
 
@@ -201,8 +220,8 @@ impl Keypairs for PostgresStorage {
             environments::require_open(tx, keypair.owner).await?;
             sqlx::query(
                 "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
-                 created_at, created_by_kind, created_by_id, created_by_name, secrets_made) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                 created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
             )
             .bind(keypair.id.to_string())
             .bind(keypair.owner.to_string())
@@ -217,11 +236,15 @@ impl Keypairs for PostgresStorage {
             .bind(keypair.created_by.id())
             .bind(keypair.created_by.name())
             .bind(i64::from(keypair.secrets_made))
+            .bind(keypair.accepts_secrets)
             .execute(&mut *tx)
             .await
             .stored()?;
             for secret in &keypair.secrets {
                 insert_secret(tx, keypair.id, secret).await?;
+            }
+            for public in &keypair.public_keys {
+                public_keys::insert(tx, keypair.id, public).await?;
             }
             let created =
                 change(Action::KeypairCreated, keypair.id, keypair.owner, Value::Null, keypair.record());
@@ -271,7 +294,7 @@ impl Keypairs for PostgresStorage {
             }
             sqlx::query(
                 "UPDATE keypair SET comment = $1, scopes = $2, enabled = $3, generation = $4, version = $5, \
-                 expires_at = $6, secrets_made = $7 WHERE id = $8",
+                 expires_at = $6, secrets_made = $7, accepts_secrets = $8 WHERE id = $9",
             )
             .bind(after.comment.as_str())
             .bind(after.scopes.to_string())
@@ -280,11 +303,13 @@ impl Keypairs for PostgresStorage {
             .bind(after.version)
             .bind(after.expires_at.map(|at| at.as_millisecond()))
             .bind(i64::from(after.secrets_made))
+            .bind(after.accepts_secrets)
             .bind(before.id.to_string())
             .execute(&mut *tx)
             .await
             .stored()?;
             put_secrets(tx, &before, &after).await?;
+            public_keys::put(tx, &before, &after).await?;
             let changed = change(action, before.id, before.owner, before.record(), after.record());
             append(tx, stamp, changed).await?;
             Ok(Ok(after))
@@ -369,24 +394,26 @@ mod tests {
     #[tokio::test]
     async fn each_statement_searches_the_indexes() {
         let mut planner = Planner::new().await;
-        let secrets = "keypair_secret_pkey (keypair_id = keypair.id)";
-        let (used, secret_used) = (
+        let ways = [
+            "keypair_secret_pkey (keypair_id = keypair.id)",
+            "keypair_public_key_pkey (keypair_id = keypair.id)",
+        ];
+        let used = [
             "key_use_pkey (keypair_id = keypair.id)",
-            "key_use_pkey ((keypair_id = keypair.id) AND (n = secret.n))",
-        );
-        assert_eq!(
-            planner.plan(NEWEST).await,
-            ["keypair_of_owner ((owner_id = $1) AND (id < $2))", secrets, used, secret_used]
-        );
+            "key_use_pkey ((keypair_id = keypair.id) AND (n = keypair_secret.n))",
+        ];
+        let newest = "keypair_of_owner ((owner_id = $1) AND (id < $2))";
+        assert_eq!(planner.plan(NEWEST).await, [newest, ways[0], ways[1], used[0], used[1]]);
         assert_eq!(
             planner.plan(LIVE).await,
             [
                 "Sort",
                 "keypair_pkey (id = $1)",
-                "keypair_secret_pkey (keypair_id = ($1)::text)",
                 "environment_pkey (id = keypair.owner_id)",
-                used,
-                secret_used,
+                ways[0],
+                ways[1],
+                used[0],
+                used[1],
                 "revoked_token_pkey (keypair_id = keypair.id)",
             ]
         );

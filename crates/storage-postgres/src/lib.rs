@@ -9,6 +9,7 @@
 //! one of these. Whoever locks several rows of what somebody else may be deleting skips the locked ones.
 
 mod accounts;
+mod assertions;
 mod audit;
 mod author;
 mod days;
@@ -22,6 +23,7 @@ mod people;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
 mod plan;
+mod public_keys;
 mod queries;
 mod recount;
 mod reports;

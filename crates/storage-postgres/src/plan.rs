@@ -13,7 +13,9 @@ use crate::test_database::Database;
 /// Puts something into each table: of one without a row the planner knows that it is empty.
 async fn fill(f: &Fixture) {
     let environment = f.environment(&f.account().await).await;
-    let keypair = f.keypair(environment.id).await;
+    let keypair = f.with_public_key(&f.unsaved_keypair(environment.id).0, 0);
+    f.store.create_keypair(&f.stamp(), &keypair).await.unwrap();
+    f.store.use_assertion(keypair.id, &f.token(), f.now()).await.unwrap();
     f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at: f.now() }]).await.unwrap();
     f.store.revoke_token(&f.stamp(), keypair.id, &f.revoked_token()).await.unwrap();
     let response = NewResponse {

@@ -7,7 +7,7 @@ use storage::{Result, StorageError, Upkeep};
 
 use crate::audit::{Change, append};
 use crate::row::Stored;
-use crate::{PostgresStorage, UPKEEP, lock_of_administration, recount};
+use crate::{PostgresStorage, UPKEEP, assertions, lock_of_administration, recount};
 
 /// As for other verbs, but for statements that read or write all of the store.
 const BEGIN_READING: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = 0";
@@ -29,7 +29,7 @@ const SWEEP: [&str; 3] = [
 /// What should not be there, each with a statement that counts it. The constraints see to that as long as nobody switches
 /// them off, as `pg_restore --disable-triggers` does. Indexes are only read where a statement needs them; pg_amcheck
 /// knows more of those.
-const FAULTS: [(&str, &str); 12] = [
+const FAULTS: [(&str, &str); 13] = [
     (
         "environments of an account that does not exist",
         "SELECT COUNT(*) FROM environment WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = account_id)",
@@ -53,6 +53,10 @@ const FAULTS: [(&str, &str); 12] = [
     (
         "revoked tokens of a keypair that does not exist",
         "SELECT COUNT(*) FROM revoked_token WHERE NOT EXISTS (SELECT 1 FROM keypair WHERE id = keypair_id)",
+    ),
+    (
+        "public keys of a keypair that does not exist",
+        "SELECT COUNT(*) FROM keypair_public_key WHERE NOT EXISTS (SELECT 1 FROM keypair WHERE id = keypair_id)",
     ),
     (
         "queries of an environment that does not exist",
@@ -86,7 +90,7 @@ const FAULTS: [(&str, &str); 12] = [
 
 /// Every table from end to end, down to what is stored beside its rows. The server finds pages that it can't read, and
 /// with checksums switched on, as initdb can, those that are not as they were written.
-const EVERY_ROW: [&str; 19] = [
+const EVERY_ROW: [&str; 21] = [
     "SELECT MAX(LENGTH(t::TEXT)) FROM account t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM environment t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM users t",
@@ -98,6 +102,8 @@ const EVERY_ROW: [&str; 19] = [
     "SELECT MAX(LENGTH(t::TEXT)) FROM keypair_secret t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM key_use t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM revoked_token t",
+    "SELECT MAX(LENGTH(t::TEXT)) FROM keypair_public_key t",
+    "SELECT MAX(LENGTH(t::TEXT)) FROM used_assertion t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM query t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM person t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM response t",
@@ -125,7 +131,8 @@ impl Upkeep for PostgresStorage {
             }
             Ok(())
         })
-        .await
+        .await?;
+        assertions::sweep(self, now).await
     }
 
     async fn backup(&self, _to: &Path) -> Result<()> {

@@ -161,6 +161,9 @@ mod schema {
         f.store.revoke_token(&f.stamp(), keypair.id, &f.revoked_token()).await.unwrap();
         f.store.keypairs(environment.id.into(), Slice::first(9)).await.unwrap();
         f.store.live_keypair(keypair.id).await.unwrap();
+        let signing = f.with_public_key(&f.unsaved_keypair(environment.id).0, 0);
+        f.store.create_keypair(&f.stamp(), &signing).await.unwrap();
+        f.store.use_assertion(signing.id, &f.token(), at).await.unwrap();
         f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at }]).await.unwrap();
         f.store.queries(environment.id, Slice::first(9)).await.unwrap();
         f.store.query(environment.id, query.id).await.unwrap();
@@ -197,7 +200,7 @@ mod schema {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 19);
+        assert_eq!(tables.len(), 21);
         for table in tables {
             let step = format!("ALTER TABLE {table} ADD COLUMN later TEXT");
             sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut connection).await.unwrap();

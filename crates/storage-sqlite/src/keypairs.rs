@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, RevokedToken, Role,
-    Scopes, Secret, SecretHash, Stamp,
+    AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, PublicKey,
+    RevokedToken, Role, Scopes, Secret, SecretHash, Stamp,
 };
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -15,7 +15,7 @@ use storage::{
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{SqliteStorage, author, begin, environments, leaked_secrets, revoked_tokens};
+use crate::{SqliteStorage, author, begin, environments, leaked_secrets, public_keys, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
 /// keypair must not wait for thousands of them, and another process only looks for its turn now and then.
@@ -39,7 +39,7 @@ const NOTE: &str = "INSERT INTO key_use (keypair_id, n, at) \
      WHERE EXISTS (SELECT 1 FROM keypair WHERE id = value ->> 0) \
      ON CONFLICT DO UPDATE SET at = MAX(at, excluded.at)";
 
-fn keypair(row: &SqliteRow, secrets: Vec<Secret>) -> Result<Keypair> {
+fn keypair(row: &SqliteRow, secrets: Vec<Secret>, public_keys: Vec<PublicKey>) -> Result<Keypair> {
     let created_by = Actor::from_parts(
         row.value("created_by_kind")?,
         row.value("created_by_id")?,
@@ -58,7 +58,9 @@ fn keypair(row: &SqliteRow, secrets: Vec<Secret>) -> Result<Keypair> {
         created_by: created_by.ok_or_else(|| corrupt("created_by_kind"))?,
         last_used_at: row.instant_or_null("last_used_at")?,
         secrets_made: row.value("secrets_made")?,
+        accepts_secrets: row.value("accepts_secrets")?,
         secrets,
+        public_keys,
     })
 }
 
@@ -74,20 +76,20 @@ fn secret(row: &SqliteRow) -> Result<Secret> {
     })
 }
 
-async fn with_secrets(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<Keypair> {
+async fn whole(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<Keypair> {
     let secrets =
         sqlx::query(
         "SELECT secret.*, at AS last_used_at FROM keypair_secret secret LEFT JOIN key_use USING (keypair_id, n) \
          WHERE keypair_id = ? ORDER BY n",
     )
         .bind(row.value::<&str>("id")?)
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await
         .stored()?
         .iter()
         .map(secret)
         .collect::<Result<_>>()?;
-    keypair(row, secrets)
+    keypair(row, secrets, public_keys::of(connection, row.value("id")?).await?)
 }
 
 pub(crate) async fn find(connection: &mut SqliteConnection, owner: Owner, id: KeyId) -> Result<Keypair> {
@@ -97,7 +99,7 @@ pub(crate) async fn find(connection: &mut SqliteConnection, owner: Owner, id: Ke
         .fetch_one(&mut *connection)
         .await
         .stored()?;
-    with_secrets(connection, &row).await
+    whole(connection, &row).await
 }
 
 async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) -> Result<()> {
@@ -130,8 +132,8 @@ impl Keypairs for SqliteStorage {
         environments::require_open(&mut tx, keypair.owner).await?;
         sqlx::query(
             "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
-             created_at, created_by_kind, created_by_id, created_by_name, secrets_made) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(keypair.id.to_string())
         .bind(keypair.owner.to_string())
@@ -146,11 +148,15 @@ impl Keypairs for SqliteStorage {
         .bind(keypair.created_by.id())
         .bind(keypair.created_by.name())
         .bind(keypair.secrets_made)
+        .bind(keypair.accepts_secrets)
         .execute(&mut *tx)
         .await
         .stored()?;
         for secret in &keypair.secrets {
             insert_secret(&mut tx, keypair.id, secret).await?;
+        }
+        for public in &keypair.public_keys {
+            public_keys::insert(&mut tx, keypair.id, public).await?;
         }
         let created =
             change(Action::KeypairCreated, keypair.id, keypair.owner, Value::Null, keypair.record());
@@ -173,6 +179,7 @@ impl Keypairs for SqliteStorage {
             .await
             .stored()?;
         let mut secrets: HashMap<String, Vec<Secret>> = HashMap::new();
+        let mut public: HashMap<String, Vec<PublicKey>> = HashMap::new();
         if let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) {
             let found = sqlx::query(
                 "SELECT secret.*, at AS last_used_at \
@@ -189,9 +196,27 @@ impl Keypairs for SqliteStorage {
             for row in &found {
                 secrets.entry(row.value("keypair_id")?).or_default().push(secret(row)?);
             }
+            let found = sqlx::query(
+                "SELECT public.*, at AS last_used_at \
+                 FROM keypair JOIN keypair_public_key public ON public.keypair_id = keypair.id \
+                 LEFT JOIN key_use USING (keypair_id, n) \
+                 WHERE owner_id = ? AND keypair.id BETWEEN ? AND ? ORDER BY keypair_id, n",
+            )
+            .bind(owner.to_string())
+            .bind(oldest.value::<&str>("id")?)
+            .bind(newest.value::<&str>("id")?)
+            .fetch_all(&mut *tx)
+            .await
+            .stored()?;
+            for row in &found {
+                public.entry(row.value("keypair_id")?).or_default().push(public_keys::public_key(row)?);
+            }
         }
         rows.iter()
-            .map(|row| keypair(row, secrets.remove(row.value::<&str>("id")?).unwrap_or_default()))
+            .map(|row| {
+                let id = row.value::<&str>("id")?;
+                keypair(row, secrets.remove(id).unwrap_or_default(), public.remove(id).unwrap_or_default())
+            })
             .collect()
     }
 
@@ -219,7 +244,7 @@ impl Keypairs for SqliteStorage {
         }
         sqlx::query(
             "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
-             expires_at = ?, secrets_made = ? WHERE id = ?",
+             expires_at = ?, secrets_made = ?, accepts_secrets = ? WHERE id = ?",
         )
         .bind(after.comment.as_str())
         .bind(after.scopes.to_string())
@@ -228,6 +253,7 @@ impl Keypairs for SqliteStorage {
         .bind(after.version)
         .bind(after.expires_at.map(|at| at.as_millisecond()))
         .bind(after.secrets_made)
+        .bind(after.accepts_secrets)
         .bind(before.id.to_string())
         .execute(&mut *tx)
         .await
@@ -253,6 +279,7 @@ impl Keypairs for SqliteStorage {
                 insert_secret(&mut tx, before.id, secret).await?;
             }
         }
+        public_keys::put(&mut tx, &before, &after).await?;
         append(&mut tx, stamp, change(action, before.id, before.owner, before.record(), after.record()))
             .await?;
         tx.commit().await.stored()?;
@@ -320,7 +347,7 @@ impl Keypairs for SqliteStorage {
         let Some(row) = row else {
             return Ok(None);
         };
-        let keypair = with_secrets(&mut tx, &row).await?;
+        let keypair = whole(&mut tx, &row).await?;
         let account = match keypair.owner {
             Owner::Account(account) => account,
             Owner::Environment(_) => {

@@ -5,6 +5,7 @@
 //! of commits.
 
 mod accounts;
+mod assertions;
 mod audit;
 mod author;
 mod days;
@@ -18,6 +19,7 @@ mod people;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests: they fail by panicking")]
 mod plan;
+mod public_keys;
 mod queries;
 mod recount;
 mod reports;

@@ -10,7 +10,7 @@ use storage::{Result, StorageError, Upkeep};
 
 use crate::audit::{Change, append};
 use crate::row::Stored;
-use crate::{SqliteStorage, begin, files, recount};
+use crate::{SqliteStorage, assertions, begin, files, recount};
 
 /// Makes an empty file, which SQLite fills as it is; `Exists`.
 async fn make_private(file: &Path) -> Result<()> {
@@ -48,7 +48,9 @@ impl Upkeep for SqliteStorage {
         ] {
             sqlx::query(statement).bind(now.as_millisecond()).execute(&mut *tx).await.stored()?;
         }
-        tx.commit().await.stored()
+        tx.commit().await.stored()?;
+        drop(writer);
+        assertions::sweep(self, now).await
     }
 
     async fn backup(&self, to: &Path) -> Result<()> {

@@ -31,7 +31,7 @@ pub enum Revocation {
 pub struct KeyUse {
     /// Which.
     pub keypair: KeyId,
-    /// By which of its secrets.
+    /// By which of its secrets or public keys.
     pub secret: u32,
     /// When.
     pub at: Timestamp,
@@ -86,7 +86,7 @@ pub trait Keypairs: Send + Sync {
     /// The keypair, whoever owns it; none if it does not exist, or no longer.
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>>;
 
-    /// Notes when keypairs and secrets were last used; never moves a time back. Not atomic as a whole: other changes get
+    /// Notes when keypairs, secrets and public keys were last used; never moves a time back. Not atomic as a whole: other changes get
     /// their turn in between, and after a failure some are noted.
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<()>;
 }

@@ -7,6 +7,7 @@
 //! Every backend passes the suite in `conformance`.
 
 mod accounts;
+mod assertions;
 mod audit;
 mod environments;
 mod error;
@@ -34,6 +35,7 @@ mod users;
 pub mod conformance;
 
 pub use accounts::Accounts;
+pub use assertions::{AssertionUse, Assertions};
 pub use audit::{Audit, Change};
 pub use environments::Environments;
 pub use error::{Result, StorageError};
@@ -52,6 +54,7 @@ pub use users::Users;
 /// Every verb of every noun.
 pub trait Storage:
     Accounts
+    + Assertions
     + Audit
     + Environments
     + Invitations
@@ -68,6 +71,7 @@ pub trait Storage:
 
 impl<T> Storage for T where
     T: Accounts
+        + Assertions
         + Audit
         + Environments
         + Invitations

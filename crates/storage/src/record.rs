@@ -55,13 +55,27 @@ impl Record for Keypair {
             .iter()
             .map(|secret| json!({"n": secret.n, "hint": secret.hint, "expires_at": secret.expires_at}))
             .collect();
+        let public_keys: Vec<Value> = self
+            .public_keys
+            .iter()
+            .map(|public| {
+                json!({
+                    "n": public.n,
+                    "kid": public.key.thumbprint().to_string(),
+                    "algorithm": public.key.algorithm().name(),
+                    "expires_at": public.expires_at,
+                })
+            })
+            .collect();
         json!({
             "id": self.id,
             "comment": self.comment,
             "scopes": self.scopes,
             "enabled": self.enabled,
             "expires_at": self.expires_at,
+            "accepts_secrets": self.accepts_secrets,
             "secrets": secrets,
+            "public_keys": public_keys,
         })
     }
 }

@@ -174,7 +174,7 @@ fn path_parameter(name: &str) -> Parameter {
         "env" => "The environment, `env_…`.",
         "key" => "The Key ID, `key_…`.",
         "qry" => "The query, `qry_…`.",
-        _ => "The number of the secret.",
+        _ => "The number of the secret or public key.",
     };
     let schema = if name == "n" { u32::schema() } else { String::schema() };
     ParameterBuilder::new()

@@ -51,6 +51,8 @@ pub(crate) enum ApiError {
     TooManySecrets,
     /// The keypair would be left without a secret.
     LastSecret,
+    /// A rule about a keypair's public keys stands against it: which kind of problem that is, and the rule.
+    PublicKeyRule(&'static ProblemKind, KeypairRefusal),
     /// Something else has that name already.
     Exists,
     /// There is too much to do.
@@ -96,6 +98,10 @@ problem_kinds! {
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
     TOO_MANY_SECRETS = CONFLICT, "too_many_secrets", "The keypair has as many secrets as it can have";
     LAST_SECRET = CONFLICT, "last_secret", "The keypair needs this secret";
+    TOO_MANY_PUBLIC_KEYS = CONFLICT, "too_many_public_keys", "The keypair has as many public keys as it can have";
+    LAST_PUBLIC_KEY = CONFLICT, "last_public_key", "The keypair needs this public key";
+    PUBLIC_KEY_NEEDED = CONFLICT, "public_key_needed", "The keypair needs a public key first";
+    SECRETS_NOT_ACCEPTED = CONFLICT, "secrets_not_accepted", "The keypair accepts no secrets";
     ALREADY_EXISTS = CONFLICT, "already_exists", "It exists already";
     PRECONDITION_FAILED = PRECONDITION_FAILED, "precondition_failed", "The object was changed in the meantime";
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
@@ -121,6 +127,7 @@ impl ApiError {
             Self::WrongMethod => &METHOD_NOT_ALLOWED,
             Self::TooManySecrets => &TOO_MANY_SECRETS,
             Self::LastSecret => &LAST_SECRET,
+            Self::PublicKeyRule(kind, _) => kind,
             Self::Exists => &ALREADY_EXISTS,
             Self::Moved => &PRECONDITION_FAILED,
             Self::TooLarge => &BODY_TOO_LARGE,
@@ -169,7 +176,13 @@ impl ApiError {
             }
             Self::TooManySecrets => format!("A keypair has at most {MAX_SECRETS} secrets; delete one first."),
             Self::LastSecret => {
-                "The last working secret can't be deleted; rotate first, or remove the keypair.".to_owned()
+                "The last way to authenticate can't be deleted; rotate or add a public key first, or remove the keypair."
+                    .to_owned()
+            }
+            Self::PublicKeyRule(_, rule) => {
+                let rule = rule.to_string();
+                let (first, rest) = rule.split_at_checked(1).unwrap_or_default();
+                format!("{}{rest}.", first.to_uppercase())
             }
             Self::Exists => "Something else has that name already.".to_owned(),
             Self::Overloaded => "More requests come than can be served; try again in a second.".to_owned(),
@@ -302,7 +315,12 @@ impl From<KeypairError> for ApiError {
                 KeypairRefusal::BeyondCaller(scopes) => Self::BeyondCaller(scopes),
                 KeypairRefusal::TooManySecrets => Self::TooManySecrets,
                 KeypairRefusal::LastSecret => Self::LastSecret,
-                KeypairRefusal::NoSuchSecret => Self::NotFound,
+                KeypairRefusal::NoSuchSecret | KeypairRefusal::NoSuchPublicKey => Self::NotFound,
+                KeypairRefusal::TooManyPublicKeys => Self::PublicKeyRule(&TOO_MANY_PUBLIC_KEYS, refusal),
+                KeypairRefusal::SamePublicKey => Self::PublicKeyRule(&ALREADY_EXISTS, refusal),
+                KeypairRefusal::LastPublicKey => Self::PublicKeyRule(&LAST_PUBLIC_KEY, refusal),
+                KeypairRefusal::NeedsPublicKey => Self::PublicKeyRule(&PUBLIC_KEY_NEEDED, refusal),
+                KeypairRefusal::SecretsNotAccepted => Self::PublicKeyRule(&SECRETS_NOT_ACCEPTED, refusal),
             },
         }
     }

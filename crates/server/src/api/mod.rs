@@ -8,7 +8,7 @@ mod access;
 mod accounts;
 mod audit_events;
 pub(crate) mod authorization;
-mod body;
+pub(crate) mod body;
 mod docs;
 mod endpoints;
 mod environments;
@@ -74,6 +74,8 @@ fn endpoints() -> Endpoints {
         .and(endpoint!(of_environment::remove))
         .and(endpoint!(of_environment::rotate))
         .and(endpoint!(of_environment::delete_secret))
+        .and(endpoint!(of_environment::add_public_key))
+        .and(endpoint!(of_environment::delete_public_key))
         .and(endpoint!(of_account::list))
         .and(endpoint!(of_account::create))
         .and(endpoint!(of_account::show))
@@ -81,6 +83,8 @@ fn endpoints() -> Endpoints {
         .and(endpoint!(of_account::remove))
         .and(endpoint!(of_account::rotate))
         .and(endpoint!(of_account::delete_secret))
+        .and(endpoint!(of_account::add_public_key))
+        .and(endpoint!(of_account::delete_public_key))
         .and(endpoint!(queries::list))
         .and(endpoint!(queries::create))
         .and(endpoint!(queries::show))

@@ -6,6 +6,7 @@ use storage::Slice;
 
 use super::failure::{About, Failure, Result};
 use super::output::{self, instant, instant_or, short};
+use super::public_key::PublicKey;
 use super::store::{Common, PART, operator, place};
 use super::{account, arguments, ask, environment};
 use crate::api::shapes::KeypairShape;
@@ -22,7 +23,7 @@ pub(super) struct Key {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Make a keypair, and show its secret once
+    /// Make a keypair, and show its secret once; with a public key, without a secret
     Create {
         /// The account or environment that will own it (acc_… or env_…)
         #[arg(long, value_name = "ACC|ENV")]
@@ -36,6 +37,8 @@ enum Act {
         /// When it stops by itself: an instant, or a time from now as in 90d; never without it
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
+        #[command(flatten)]
+        public_key: PublicKey,
     },
     /// List the keypairs, the newest of each owner first
     List {
@@ -72,6 +75,9 @@ enum Act {
         /// When it stops by itself: an instant, a time from now as in 90d, or never
         #[arg(long, group = "change", value_name = "WHEN")]
         expires: Option<String>,
+        /// Whether its secrets open anything, or only what its public keys verify
+        #[arg(long, group = "change", value_name = "true|false")]
+        accept_secrets: Option<bool>,
     },
     /// Add a secret, and show it once
     Rotate {
@@ -86,6 +92,24 @@ enum Act {
         /// key_…
         key: String,
         /// The secret's number
+        n: u32,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Register a public key: its owner signs assertions instead of sending a secret
+    AddPublicKey {
+        /// key_…
+        key: String,
+        #[command(flatten)]
+        public_key: PublicKey,
+    },
+    /// Remove one of a keypair's public keys, and the tokens that it obtained
+    RemovePublicKey {
+        /// key_…
+        key: String,
+        /// The public key's number
+        #[arg(long)]
         n: u32,
         /// Don't ask
         #[arg(long)]
@@ -113,13 +137,18 @@ impl Key {
 impl Act {
     async fn run(self, app: &App, json: bool) -> Result<()> {
         match self {
-            Self::Create { owner, scope, comment, expires } => {
+            Self::Create { owner, scope, comment, expires, public_key } => {
                 let new = NewKeypair {
                     owner: arguments::owner(&owner)?,
                     comment: arguments::comment(&comment)?,
                     scopes: arguments::scopes(&scope)?,
                     expires_at: expires.map(|when| arguments::moment(&when, app.clock.now())).transpose()?,
                 };
+                if let Some(key) = public_key.read(app.clock.now())? {
+                    let what = new.owner.to_string();
+                    let made = keypairs::create_for_public_key(app, &operator(), new, key, None).await;
+                    return print(app, json, &made.about(what)?);
+                }
                 let (keypair, secret) = create(app, new).await?;
                 print_with_secret(app, json, &keypair, &secret)
             }
@@ -127,7 +156,7 @@ impl Act {
             Self::Show { key } => print(app, json, &find(app, &key).await?),
             Self::Enable { key } => switch(app, json, &key, true).await,
             Self::Disable { key } => switch(app, json, &key, false).await,
-            Self::Edit { key, comment, scope, expires } => {
+            Self::Edit { key, comment, scope, expires, accept_secrets } => {
                 let expires_at = match expires.as_deref() {
                     None => None,
                     Some("never") => Some(None),
@@ -138,6 +167,7 @@ impl Act {
                     comment: comment.as_deref().map(arguments::comment).transpose()?,
                     scopes: scope.as_deref().map(arguments::scopes).transpose()?,
                     expires_at,
+                    accepts_secrets: accept_secrets,
                 };
                 print(app, json, &change(app, &find(app, &key).await?, &edit).await?)
             }
@@ -156,6 +186,23 @@ impl Act {
                 )?;
                 let deleted = keypairs::delete_secret(app, &operator(), owner, id, n, None).await;
                 print(app, json, &deleted.about(about(id))?)
+            }
+            Self::AddPublicKey { key, public_key } => {
+                let Some(public) = public_key.read(app.clock.now())? else {
+                    return Err(Failure::new("one of --pem-file and --jwk-file is needed"));
+                };
+                let Keypair { id, owner, .. } = find(app, &key).await?;
+                let added = keypairs::add_public_key(app, &operator(), owner, id, public, None, None).await;
+                print(app, json, &added.about(about(id))?)
+            }
+            Self::RemovePublicKey { key, n, yes } => {
+                let Keypair { id, owner, .. } = find(app, &key).await?;
+                ask::confirmed(
+                    yes,
+                    &format!("Removing public key {n} of {id} ends the tokens that it obtained."),
+                )?;
+                let removed = keypairs::delete_public_key(app, &operator(), owner, id, n, None).await;
+                print(app, json, &removed.about(about(id))?)
             }
             Self::Remove { key, yes } => {
                 let Keypair { id, owner, comment, .. } = find(app, &key).await?;
@@ -260,6 +307,23 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
             )
         })
         .collect();
+    let public_keys: Vec<_> = keypair
+        .public_keys
+        .iter()
+        .map(|public| {
+            format!(
+                "{}: {} {}, made {}, last used {}, expires {}",
+                public.n,
+                public.key.algorithm().name(),
+                public.key.thumbprint(),
+                instant(public.created_at),
+                instant_or(public.last_used_at, "never"),
+                instant_or(public.expires_at, "never")
+            )
+        })
+        .collect();
+    let secrets = if keypair.accepts_secrets { secrets.join("\n") } else { "not accepted".to_owned() };
+    let public_keys = if public_keys.is_empty() { "none".to_owned() } else { public_keys.join("\n") };
     output::labelled(&[
         ("Key ID", keypair.id.to_string()),
         ("Owner", format!("{} {}", keypair.owner.kind(), keypair.owner)),
@@ -269,7 +333,8 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
         ("Expires", instant_or(keypair.expires_at, "never")),
         ("Created", format!("{} by {}", instant(keypair.created_at), keypair.created_by.name())),
         ("Last used", instant_or(keypair.last_used_at, "never")),
-        ("Secrets", secrets.join("\n")),
+        ("Secrets", secrets),
+        ("Public keys", public_keys),
     ])
 }
 

@@ -12,6 +12,7 @@ mod key;
 mod logs;
 mod master_key;
 mod output;
+mod public_key;
 mod serve;
 mod signing_key;
 mod store;

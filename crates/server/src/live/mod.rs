@@ -211,6 +211,8 @@ impl Touched {
             | Action::KeypairSecretDeleted
             | Action::KeypairSecretLeaked
             | Action::KeypairTokenRevoked
+            | Action::KeypairPublicKeyAdded
+            | Action::KeypairPublicKeyDeleted
             | Action::KeypairRemoved => Self::Keypair,
             Action::EnvironmentRenamed => Self::Environment,
             Action::AccountClosed | Action::EnvironmentClosed => Self::Owner,

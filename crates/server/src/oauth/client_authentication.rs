@@ -1,18 +1,22 @@
-//! Who a client says it is (RFC 6749 §2.3.1): the `Authorization` header with HTTP Basic, or the body, never both.
+//! Who a client says it is: by its Key Secret in the `Authorization` header with HTTP Basic or in the body (RFC 6749
+//! §2.3.1), or by an assertion in the body (RFC 7523 §2.2); never in two ways.
 
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::{KeyId, KeySecret};
 
+use super::client_assertion::{ASSERTION_TYPE, ClientAssertion};
 use super::error::OAuthError;
 use super::form::{self, Form};
 
-/// What a client presents. What can't be a Key ID or a Key Secret is `None`: it is refused like a wrong one.
+/// What a client presents. What can't be a Key ID, a Key Secret or an assertion is `None`: it is refused like a wrong
+/// one.
 #[derive(Debug)]
 pub(super) struct Presented {
     pub(super) key: Option<KeyId>,
     pub(super) secret: Option<KeySecret>,
+    pub(super) assertion: Option<ClientAssertion>,
     /// Whether it used the `Authorization` header.
     pub(super) by_header: bool,
 }
@@ -26,8 +30,13 @@ pub(super) fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, O
         return Err(invalid("the Authorization header stands more than once"));
     }
     let (id, secret) = (form.get("client_id"), form.get("client_secret"));
-    if form.get("client_assertion").is_some() {
-        return Err(invalid("client_assertion is not supported; use the Key ID and the Key Secret"));
+    if let Some(assertion) = assertion(form)? {
+        if authorization.is_some() || secret.is_some() {
+            return Err(invalid(
+                "the client authenticates in two ways; use the assertion alone, or the Key ID and the Key Secret",
+            ));
+        }
+        return Ok(Presented::by_assertion(ClientAssertion::read(assertion, id)));
     }
     let Some(authorization) = authorization else {
         return match (id, secret) {
@@ -68,9 +77,25 @@ pub(super) fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, O
     Ok(Presented::new(&user, &password, true))
 }
 
+/// The assertion as it came, if the client authenticates by one.
+fn assertion(form: &Form) -> Result<Option<&str>, OAuthError> {
+    let invalid = |why: String| Err(OAuthError::InvalidRequest(why));
+    match (form.get("client_assertion_type"), form.get("client_assertion")) {
+        (None, None) => Ok(None),
+        (Some(ASSERTION_TYPE), Some(assertion)) => Ok(Some(assertion)),
+        (Some(ASSERTION_TYPE), None) => invalid("the parameter `client_assertion` is missing".to_owned()),
+        _ => invalid(format!("with client_assertion, client_assertion_type must be {ASSERTION_TYPE}")),
+    }
+}
+
 impl Presented {
     fn new(id: &str, secret: &str, by_header: bool) -> Self {
-        Self { key: id.parse().ok(), secret: secret.parse().ok(), by_header }
+        Self { key: id.parse().ok(), secret: secret.parse().ok(), assertion: None, by_header }
+    }
+
+    fn by_assertion(assertion: Option<ClientAssertion>) -> Self {
+        let key = assertion.as_ref().map(|assertion| assertion.key);
+        Self { key, secret: None, assertion, by_header: false }
     }
 }
 

@@ -9,10 +9,11 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use domain::{KeyId, Timestamp};
-use storage::KeyUse;
+use storage::{AssertionUse, KeyUse};
 use tokio::time::Instant;
 
-use super::client_authentication::presented;
+use super::client_assertion::{ClientAssertion, Holds};
+use super::client_authentication::{Presented, presented};
 use super::error::OAuthError;
 use super::form::Form;
 use crate::app::App;
@@ -35,7 +36,7 @@ pub(super) struct ClientRequest {
 pub(super) struct Authenticated {
     pub(super) key: KeyId,
     pub(super) live: Arc<LiveKeypair>,
-    /// The number of the secret that it presented.
+    /// The number of the secret that it presented, or of the public key that verifies its assertion.
     pub(super) n: u32,
 }
 
@@ -53,12 +54,14 @@ impl ClientRequest {
         Ok(Self { parts, form })
     }
 
-    /// The keypair that the client presents a live secret of; one refusal for whatever is wrong.
+    /// The keypair that the client presents a live secret or an assertion of; one refusal for whatever is wrong.
     pub(super) async fn authenticate(&self, app: &App, now: Timestamp) -> Result<Authenticated, OAuthError> {
         let presented = presented(&self.parts.headers, &self.form)?;
         let began = Instant::now();
-        let known = match (presented.key, &presented.secret) {
-            (Some(key), Some(secret)) => {
+        let known = match &presented {
+            Presented { assertion: Some(assertion), .. } => by_assertion(app, assertion, now).await?,
+            Presented { key: Some(key), secret: Some(secret), .. } => {
+                let key = *key;
                 let hash = secret.hash();
                 app.live.keypair(key).await?.and_then(|live| {
                     let n = live.credential.authenticate(&hash, now)?;
@@ -95,6 +98,24 @@ impl ClientRequest {
     pub(super) fn address(&self, app: &App) -> Option<IpAddr> {
         client_address(&self.parts.extensions, &self.parts.headers, &app.config.trusted_proxies)
     }
+}
+
+/// The keypair that the assertion is of, if it holds and is presented for the first time.
+async fn by_assertion(
+    app: &App,
+    assertion: &ClientAssertion,
+    now: Timestamp,
+) -> Result<Option<Authenticated>, OAuthError> {
+    let key = assertion.key;
+    let Some(live) = app.live.keypair(key).await? else {
+        return Ok(None);
+    };
+    let Some(holds) = assertion.judge(&live.credential, app.config.issuer(), now) else {
+        return Ok(None);
+    };
+    let Holds { n, jti_hash, kept_until } = holds;
+    let used = app.store.use_assertion(key, &jti_hash, kept_until).await?;
+    Ok((used == AssertionUse::First).then_some(Authenticated { key, live, n }))
 }
 
 async fn read_body(body: Body) -> Result<axum::body::Bytes, OAuthError> {

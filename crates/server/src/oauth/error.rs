@@ -16,14 +16,16 @@ pub(crate) enum OAuthError {
     #[error("{0}")]
     InvalidRequest(String),
     /// The client is not who it says, whatever the reason.
-    #[error("the Key ID and Key Secret do not open anything: unknown, wrong, disabled, expired or removed")]
+    #[error(
+        "the Key ID and the Key Secret or assertion do not open anything: unknown, wrong, used, disabled, expired or removed"
+    )]
     InvalidClient {
         /// Whether it used the `Authorization` header.
         by_header: bool,
     },
     /// It did not say who it is.
     #[error(
-        "client authentication is missing: send the Key ID and the Key Secret, either with HTTP Basic or as client_id and client_secret in the body"
+        "client authentication is missing: send the Key ID and the Key Secret, either with HTTP Basic or as client_id and client_secret in the body, or a client_assertion"
     )]
     NoClient,
     /// It uses the `Authorization` header in a way that is not served.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use domain::Scope;
+use domain::{AssertionAlgorithm, Scope};
 use serde_json::{Value, json};
 
 use super::{INTROSPECTION_PATH, JWKS_PATH, REVOCATION_PATH, TOKEN_PATH};
@@ -14,7 +14,7 @@ use crate::app::App;
 /// What the Authorization Server can do, and where.
 pub(super) async fn metadata(State(app): State<Arc<App>>) -> Json<Value> {
     let issuer = app.config.issuer();
-    let client_authentication = ["client_secret_basic", "client_secret_post"];
+    let client_authentication = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
     let keys = app.signing_keys.held();
     let algorithms: BTreeSet<&str> = keys.public().filter_map(|key| key.get("alg")?.as_str()).collect();
     Json(json!({
@@ -26,10 +26,13 @@ pub(super) async fn metadata(State(app): State<Arc<App>>) -> Json<Value> {
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": client_authentication,
+        "token_endpoint_auth_signing_alg_values_supported": AssertionAlgorithm::NAMES,
         "revocation_endpoint": format!("{issuer}{REVOCATION_PATH}"),
         "revocation_endpoint_auth_methods_supported": client_authentication,
+        "revocation_endpoint_auth_signing_alg_values_supported": AssertionAlgorithm::NAMES,
         "introspection_endpoint": format!("{issuer}{INTROSPECTION_PATH}"),
         "introspection_endpoint_auth_methods_supported": client_authentication,
+        "introspection_endpoint_auth_signing_alg_values_supported": AssertionAlgorithm::NAMES,
         "introspection_signing_alg_values_supported": algorithms,
         "service_documentation": format!("{issuer}/docs"),
         "protected_resources": [app.config.api_resource()],

@@ -3,6 +3,7 @@
 pub(crate) mod access_token;
 #[cfg(test)]
 mod access_token_tests;
+mod client_assertion;
 mod client_authentication;
 mod client_request;
 pub(crate) mod error;
@@ -10,8 +11,12 @@ mod form;
 mod introspect;
 mod jwks;
 mod metadata;
+#[cfg(test)]
+mod private_key_jwt_tests;
 mod protected_resource;
 mod revoke;
+#[cfg(test)]
+mod test_signer;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -88,6 +88,8 @@ fn words(name: &str) -> String {
         Action::KeypairSecretDeleted => "Key Secret ended",
         Action::KeypairSecretLeaked => "Key Secret reported as leaked",
         Action::KeypairTokenRevoked => "Token revoked",
+        Action::KeypairPublicKeyAdded => "Public key added",
+        Action::KeypairPublicKeyDeleted => "Public key removed",
         Action::KeypairRemoved => "API keypair removed",
         Action::QueryCreated => "Query created",
         Action::QueryChanged => "Query changed",

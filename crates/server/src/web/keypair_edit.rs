@@ -1,4 +1,4 @@
-//! `…/api-management/{key}/edit`: comment, scopes and expiry; and ending one of several secrets.
+//! `…/api-management/{key}/edit`: comment, scopes and expiry; and ending a secret that is not the only way in.
 
 use std::sync::Arc;
 
@@ -33,7 +33,9 @@ struct EditPage {
     scopes: Vec<ScopeChoice>,
     scopes_error: Option<String>,
     expires: Field,
+    /// Those that work, where there is something to tell of them.
     secrets: Vec<SecretRow>,
+    public_keys: usize,
 }
 
 struct SecretRow {
@@ -49,7 +51,8 @@ impl EditPage {
     async fn new(app: &App, admin: &Admin, keypair: &Keypair) -> Result<Self, PageError> {
         let now = app.clock.now();
         let live = keypair.secrets.iter().filter(|secret| secret.is_live(now));
-        let several = live.clone().count() > 1;
+        let public_keys = keypair.public_keys.iter().filter(|public| public.is_live(now)).count();
+        let several = live.clone().count() + public_keys > 1;
         let row = |secret: &domain::Secret| SecretRow {
             n: secret.n,
             hint: format!("fbs_…{}", secret.hint),
@@ -68,7 +71,8 @@ impl EditPage {
             scopes: scope_choices(&keypair.owner, |scope| keypair.scopes.contains(scope)),
             scopes_error: None,
             expires: Field::of(keypair.expires_at.map(|at| utc_date(at).to_string()).unwrap_or_default()),
-            secrets: live.map(row).collect(),
+            secrets: live.filter(|_| several && keypair.accepts_secrets).map(row).collect(),
+            public_keys,
         })
     }
 }
@@ -110,6 +114,7 @@ pub(super) async fn save(
         comment: Some(comment),
         scopes: Some(*scopes),
         expires_at: changed_expiry(&keypair, expires_at),
+        accepts_secrets: None,
     };
     match keypairs::edit(&app, &admin.author(), owner, id, &edit, Some(version), None).await {
         Ok(_) => Ok(back(&admin, "keypair-saved")),

@@ -16,6 +16,7 @@ mod home;
 mod invitation;
 mod keypair_edit;
 mod keypair_new;
+mod keypair_public_keys;
 mod keypair_remove;
 mod keypair_rotate;
 mod leaked_secret;

@@ -11,8 +11,8 @@ use super::once::Once;
 use super::throttle::Throttle;
 use super::{
     account, administration, api_management, assets, audit_log, dress, environment, home, invitation,
-    keypair_edit, keypair_new, keypair_remove, keypair_rotate, leaked_secret, places, profile, queries,
-    query, query_edit, set_up, settings, sign_in, users,
+    keypair_edit, keypair_new, keypair_public_keys, keypair_remove, keypair_rotate, leaked_secret, places,
+    profile, queries, query, query_edit, set_up, settings, sign_in, users,
 };
 use crate::app::App;
 use crate::whole_body::LONGEST_ELSEWHERE;
@@ -92,6 +92,11 @@ fn administration(base: &str) -> Vec<Page> {
         get(keys("/{key}/edit"), keypair_edit::show),
         post(keys("/{key}/edit"), keypair_edit::save),
         post(keys("/{key}/secrets/{n}/end"), keypair_edit::end_secret),
+        post(keys("/{key}/secrets/refuse"), keypair_public_keys::refuse_secrets),
+        post(keys("/{key}/secrets/accept"), keypair_public_keys::accept_secrets),
+        get(keys("/{key}/public-keys"), keypair_public_keys::show),
+        post(keys("/{key}/public-keys"), keypair_public_keys::add),
+        post(keys("/{key}/public-keys/{n}/remove"), keypair_public_keys::remove),
         get(keys("/{key}/rotate"), keypair_rotate::show),
         post(keys("/{key}/rotate"), keypair_rotate::rotate),
         get(keys("/{key}/remove"), keypair_remove::show),

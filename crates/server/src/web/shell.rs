@@ -104,12 +104,22 @@ fn switcher(places: Vec<NamedPlace>, here: Option<Owner>) -> Vec<AccountEntry> {
     entries
 }
 
-const NOTICES: [(&str, &str); 17] = [
+const NOTICES: [(&str, &str); 21] = [
     ("keypair-disabled", "The keypair is disabled. Its tokens stopped working."),
     ("keypair-enabled", "The keypair is enabled. Clients need new tokens; those from before stay dead."),
     ("keypair-saved", "The keypair was saved."),
     ("keypair-removed", "The keypair was removed for good."),
     ("secret-ended", "The secret stopped working."),
+    ("public-key-added", "The public key was added. Whoever has its private half can get tokens."),
+    ("public-key-removed", "The public key was removed. Its tokens stopped working."),
+    (
+        "secrets-refused",
+        "The keypair accepts no secrets any more. Tokens that they obtained stopped working.",
+    ),
+    (
+        "secrets-accepted",
+        "The keypair accepts secrets. Clients need new tokens; those from before stay dead.",
+    ),
     ("role-changed", "The role was changed."),
     ("user-removed", "The user no longer has a role here."),
     ("invitation-revoked", "The invitation was revoked."),

@@ -58,3 +58,71 @@ fn the_secret_is_told_once_with_a_warning() {
     assert!(stdout(&made).contains("only time"));
     assert!(!stdout(&operator.run(&["key", "list"])).contains("fbs_"));
 }
+
+/// RFC 8037 appendix A.2 and A.1, and RFC 7517 appendix A.1 as PEM.
+const ED25519: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+const PRIVATE: &str = r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+const P256: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMKBCTNIcKUSDii11ySs3526iDZ8A\n\
+    iTo7Tu6KPAqv7D7gS2XpJFbZiItSs3m9+9Ue6GnvHw/GW2ZZaVtszggXIw==\n\
+    -----END PUBLIC KEY-----\n";
+
+#[test]
+fn public_keys_are_registered_and_removed() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (jwk, pem, private) = (file("jwk", ED25519), file("pem", P256), file("private", PRIVATE));
+    let key = id(&operator.key(&account, "feedback-report:read"));
+
+    assert!(operator.refusal(&["key", "edit", &key, "--accept-secrets", "false"]).contains("public key"));
+    let one = operator.json(&["key", "add-public-key", &key, "--jwk-file", &jwk]);
+    assert_eq!(one["public_keys"][0]["kid"], "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    let two =
+        operator.json(&["key", "add-public-key", &key, "--pem-file", &pem, "--public-key-expires", "90d"]);
+    assert_eq!(
+        (&two["public_keys"][1]["n"], &two["public_keys"][1]["algorithm"]),
+        (&json!(3), &json!("ES256"))
+    );
+    assert!(two["public_keys"][1]["expires_at"].is_string());
+    assert!(
+        stdout(&operator.run(&["key", "show", &key])).contains("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")
+    );
+
+    let nowhere = folder.path().join("nowhere").to_str().unwrap().to_owned();
+    for (arguments, named) in [
+        (&["key", "add-public-key", &key, "--jwk-file", &jwk][..], "already"),
+        (&["key", "add-public-key", &key, "--jwk-file", &private], "treat it as leaked"),
+        (&["key", "add-public-key", &key, "--pem-file", &jwk], "BEGIN PUBLIC KEY"),
+        (&["key", "add-public-key", &key, "--pem-file", &pem, "--algorithm", "RS256"], "ES256 for P-256"),
+        (&["key", "add-public-key", &key, "--pem-file", &nowhere], "can't be read"),
+        (&["key", "add-public-key", &key], "--pem-file"),
+        (&["key", "remove-public-key", &key, "--n", "1", "--yes"], "no such public key"),
+        (&["key", "remove-public-key", &key, "--n", "2"], "--yes"),
+    ] {
+        let refusal = operator.refusal(arguments);
+        assert!(refusal.contains(named), "{named}: {refusal}");
+    }
+    assert_eq!(operator.json(&["key", "edit", &key, "--accept-secrets", "false"])["accepts_secrets"], false);
+    assert!(operator.refusal(&["key", "rotate", &key]).contains("accepts no secrets"));
+    let left = operator.json(&["key", "remove-public-key", &key, "--n", "2", "--yes"]);
+    assert_eq!(left["public_keys"].as_array().unwrap().len(), 1);
+
+    let made = operator.json(&[
+        "key",
+        "create",
+        "--owner",
+        &account,
+        "--scope",
+        "feedback-admin",
+        "--jwk-file",
+        &jwk,
+    ]);
+    assert!(made.get("secret").is_none());
+    assert_eq!((&made["secrets"], &made["accepts_secrets"]), (&json!([]), &json!(false)));
+}

@@ -43,6 +43,7 @@ fn objects_have_the_names_of_the_api() {
     assert_eq!(
         keys(&keypair),
         [
+            "accepts_secrets",
             "comment",
             "created_at",
             "created_by",
@@ -51,6 +52,7 @@ fn objects_have_the_names_of_the_api() {
             "id",
             "last_used_at",
             "owner",
+            "public_keys",
             "scopes",
             "secret",
             "secrets",

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
     Account, Actor, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, Owner,
-    PasswordHash, Query, QuestionText, RevokedToken, Scope, Stamp, Timestamp, TokenId, User, from_millis,
-    new_id,
+    PasswordHash, Query, QuestionText, RevokedToken, Scope, Stamp, Timestamp, TokenId, User, VerifyingKey,
+    from_millis, new_id,
 };
 
 use crate::Storage;
@@ -32,6 +32,12 @@ impl Entropy for Counter<'_> {
         }
     }
 }
+
+/// Those of RFC 8037 appendix A.2 and RFC 7517 appendix A.1.
+const PUBLIC_KEYS: [&str; 2] = [
+    r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+    r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#,
+];
 
 impl Fixture {
     /// Around a fresh store.
@@ -119,6 +125,12 @@ impl Fixture {
     /// The keypair with one more secret.
     pub fn rotated(&self, keypair: &Keypair) -> Keypair {
         keypair.rotated(None, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
+    }
+
+    /// The keypair with one more public key, which is not stored yet: `n` says which of two.
+    pub fn with_public_key(&self, keypair: &Keypair, n: usize) -> Keypair {
+        let key = VerifyingKey::from_text(PUBLIC_KEYS[n], None).expect("a public key");
+        keypair.with_public_key(key, None, None, self.now()).expect("a keypair with a public key")
     }
 
     /// A user that is not stored yet.

@@ -3,6 +3,7 @@
 //! A backend's tests name a function that opens a fresh store, and says what stores of its kind leave to others, and call [`conformance_tests!`](crate::conformance_tests):
 //! one test a promise.
 
+mod assertions;
 mod fixture;
 mod keypairs;
 mod leaked_secrets;
@@ -64,6 +65,12 @@ promises! {
         what_is_no_live_secret_changes_nothing,
         a_disabled_keypair_s_secret_can_leak_too,
         who_says_nothing_of_itself_may_do_nothing_else,
+    }
+    assertions {
+        public_keys_come_and_go_with_the_keypair,
+        an_assertion_is_first_once,
+        of_the_same_assertion_at_the_same_time_one_is_first,
+        an_assertion_is_kept_until_a_sweep_after_its_time,
     }
     people {
         users_sign_in_by_address_and_are_unique,

@@ -5,22 +5,28 @@ pub(super) mod of_account;
 pub(super) mod of_environment;
 
 #[cfg(test)]
+mod public_key_tests;
+#[cfg(test)]
 mod tests;
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use domain::{Comment, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, ScopeError, Scopes};
+use domain::{
+    Comment, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, ScopeError, Scopes, Timestamp,
+    VerifyingKey,
+};
 use jiff::SignedDuration;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::authorization::Token;
 use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
-use super::shapes::{KeypairShape, ListShape, ScopeName};
+use super::shapes::{AssertionAlgorithmName, KeypairShape, ListShape, ScopeName};
 use super::versions::Versioned;
 use crate::app::App;
 use crate::keypairs as acts;
@@ -41,6 +47,10 @@ pub(super) struct NewKeypairBody {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-31T12:00:00Z")]
     expires_at: Option<Instant>,
+    /// With it, the keypair gets no secret and accepts none: only assertions that this key verifies.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = NewPublicKey, required = false)]
+    public_key: Option<NewPublicKey>,
 }
 
 /// What to change of a keypair; what is missing stays.
@@ -63,6 +73,11 @@ pub(super) struct KeypairChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, required = false, format = DateTime, example = "2030-01-31T12:00:00Z")]
     expires_at: Option<Option<Instant>>,
+    /// Whether its secrets open anything. `false` takes a public key that works, and ends the tokens that secrets
+    /// obtained; `true` brings none of them back, and ends those that public keys obtained too.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool, required = false)]
+    accepts_secrets: Option<bool>,
 }
 
 /// How to rotate.
@@ -74,6 +89,51 @@ pub(super) struct Rotation {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = u32, required = false, minimum = 0, maximum = 604_800, example = 3600)]
     overlap_seconds: Option<i64>,
+}
+
+/// A public key to register: `jwk` or `pem`, one of them.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPublicKey {
+    /// The public key as a JWK (RFC 7517), without private members. Its `kid`, if it has one, must be its thumbprint
+    /// (RFC 7638).
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Object, required = false, example = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}))]
+    jwk: Option<Map<String, Value>>,
+    /// The public key as PEM: one block `BEGIN PUBLIC KEY`.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
+    pem: Option<String>,
+    /// What its owner signs with. It follows from the key, but for RSA: `RS256` unless this or the JWK's `alg` says
+    /// `PS256`.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = AssertionAlgorithmName, required = false)]
+    algorithm: Option<String>,
+    /// When it shall stop by itself; never without it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-31T12:00:00Z")]
+    expires_at: Option<Instant>,
+}
+
+impl NewPublicKey {
+    /// The key, and until when it works. `below` is what stands before the names of the fields.
+    fn read(&self, below: &str) -> Result<(VerifyingKey, Option<Timestamp>), ApiError> {
+        let mut errors = FieldErrors::default();
+        let field = |name: &str| format!("{below}{name}");
+        let algorithm = match &self.algorithm {
+            Some(name) => errors.check(&field("algorithm"), name.parse().map(Some)),
+            None => Some(None),
+        };
+        let key = match (&self.jwk, &self.pem, algorithm) {
+            (_, _, None) => None,
+            (Some(jwk), None, Some(by)) => errors.check(&field("jwk"), VerifyingKey::from_jwk(jwk, by)),
+            (None, Some(pem), Some(by)) => errors.check(&field("pem"), VerifyingKey::from_pem(pem, by)),
+            _ => errors
+                .check(below.trim_end_matches('.'), Err("either `jwk` or `pem` is needed, and not both")),
+        };
+        let until = self.expires_at.map(|Instant(at)| at);
+        key.map(|key| (key, until)).ok_or_else(|| errors.into_error())
+    }
 }
 
 /// Whose keypairs: the address says it, and the caller's token covers it.
@@ -100,8 +160,18 @@ impl<R> Keypairs<'_, R> {
         };
         let expires_at = body.expires_at.map(|Instant(at)| at);
         let new = NewKeypair { owner: self.owner, comment, scopes, expires_at };
-        let (keypair, secret) = acts::create(self.app, &self.caller.author(), new, self.held()).await?;
-        Ok(self.with_secret(&keypair, &secret))
+        let (author, held) = (self.caller.author(), self.held());
+        match body.public_key {
+            None => {
+                let (keypair, secret) = acts::create(self.app, &author, new, held).await?;
+                Ok(self.with_secret(&keypair, &secret))
+            }
+            Some(public) => {
+                let key = public.read("public_key.")?;
+                let keypair = acts::create_for_public_key(self.app, &author, new, key, held).await?;
+                Ok(self.created(&keypair))
+            }
+        }
     }
 
     async fn show(&self, id: KeyId) -> Result<Versioned<KeypairShape>, ApiError> {
@@ -121,6 +191,7 @@ impl<R> Keypairs<'_, R> {
             comment: body.comment.and_then(|text| errors.check("comment", Comment::new(&text))),
             scopes: body.scopes.and_then(|names| errors.check("scopes", scopes(&names))),
             expires_at: body.expires_at.map(|at| at.map(|Instant(at)| at)),
+            accepts_secrets: body.accepts_secrets,
         };
         if !errors.is_empty() {
             return Err(errors.into_error());
@@ -159,6 +230,29 @@ impl<R> Keypairs<'_, R> {
         Ok(self.versioned(&changed))
     }
 
+    async fn add_public_key(
+        &self,
+        id: KeyId,
+        expected: Option<i64>,
+        new: NewPublicKey,
+    ) -> Result<Response, ApiError> {
+        let (author, held) = (self.caller.author(), self.held());
+        let key = new.read("")?;
+        let changed = acts::add_public_key(self.app, &author, self.owner, id, key, expected, held).await?;
+        Ok(self.created(&changed))
+    }
+
+    async fn delete_public_key(
+        &self,
+        id: KeyId,
+        n: u32,
+        expected: Option<i64>,
+    ) -> Result<Versioned<KeypairShape>, ApiError> {
+        let author = self.caller.author();
+        let changed = acts::delete_public_key(self.app, &author, self.owner, id, n, expected).await?;
+        Ok(self.versioned(&changed))
+    }
+
     /// No program hands on what its own token lacks.
     fn held(&self) -> Option<Scopes> {
         Some(self.caller.scopes())
@@ -168,11 +262,19 @@ impl<R> Keypairs<'_, R> {
         Versioned { version: keypair.version, shape: KeypairShape::at(self.app.clock.now(), keypair) }
     }
 
+    /// Something of the keypair was made.
+    fn created(&self, keypair: &Keypair) -> Response {
+        (StatusCode::CREATED, [(LOCATION, self.address(keypair.id))], self.versioned(keypair)).into_response()
+    }
+
     fn with_secret(&self, keypair: &Keypair, secret: &KeySecret) -> Response {
-        let location = format!("/v1/{}s/{}/api-keys/{}", self.owner.kind(), self.owner, keypair.id);
         let shape = KeypairShape::at(self.app.clock.now(), keypair).with_secret(secret);
         let answer = Versioned { version: keypair.version, shape };
-        (StatusCode::CREATED, [(LOCATION, location)], answer).into_response()
+        (StatusCode::CREATED, [(LOCATION, self.address(keypair.id))], answer).into_response()
+    }
+
+    fn address(&self, id: KeyId) -> String {
+        format!("/v1/{}s/{}/api-keys/{id}", self.owner.kind(), self.owner)
     }
 }
 

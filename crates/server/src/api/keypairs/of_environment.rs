@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::KeyId;
 
-use super::{KeypairChange, Keypairs, NewKeypairBody, Rotation};
+use super::{KeypairChange, Keypairs, NewKeypairBody, NewPublicKey, Rotation};
 use crate::api::authorization::{EnvironmentAdmin, InEnvironment, InPath, SecretNumber};
 use crate::api::body::{Body, OptionalBody};
 use crate::api::error::ApiError;
@@ -44,7 +44,7 @@ pub(in crate::api) async fn list(
 
 /// Create a keypair
 ///
-/// The answer shows the Key Secret, this once. It can't be given a scope that the caller's own token lacks.
+/// The answer shows the Key Secret, this once; with a `public_key` there is none. It can't be given a scope that the caller's own token lacks.
 #[utoipa::path(
     post,
     path = "/v1/environments/{env}/api-keys",
@@ -87,7 +87,7 @@ pub(in crate::api) async fn show(
 
 /// Change a keypair
 ///
-/// Switch it on or off, or change its comment, scopes or expiry. It can't be given a scope that the caller's own
+/// Switch it on or off, or change its comment, scopes or expiry, or whether it accepts secrets. It can't be given a scope that the caller's own
 /// token lacks, nor made to work again or longer while it has one.
 #[utoipa::path(
     patch,
@@ -154,7 +154,7 @@ pub(in crate::api) async fn remove(
             status = 201, description = "The keypair, with its new secret.", body = KeypairWithSecret,
             headers(("ETag" = String, description = "Its version."), ("Location" = String, description = "Its address.")),
         ),
-        (status = 409, description = "It has as many secrets as it can have.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It has as many secrets as it can have, or accepts none.", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "It was changed since.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -171,7 +171,7 @@ pub(in crate::api) async fn rotate(
 
 /// Delete a secret
 ///
-/// The tokens that it obtained end at once, and no others. The last one that works can't be deleted.
+/// The tokens that it obtained end at once, and no others. The last way to authenticate can't be deleted.
 #[utoipa::path(
     delete,
     path = "/v1/environments/{env}/api-keys/{key}/secrets/{n}",
@@ -183,7 +183,7 @@ pub(in crate::api) async fn rotate(
             status = 200, description = "The keypair without it.", body = KeypairShape,
             headers(("ETag" = String, description = "Its version.")),
         ),
-        (status = 409, description = "It is the last one that works.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Nothing else that works is left.", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "It was changed since.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -196,4 +196,64 @@ pub(in crate::api) async fn delete_secret(
     IfMatch(expected): IfMatch,
 ) -> Result<Versioned<KeypairShape>, ApiError> {
     keypairs(&app, &environment).delete_secret(id, secret.0, expected).await
+}
+
+/// Register a public key
+///
+/// Whoever has its private half can sign assertions (`private_key_jwt`) instead of sending a secret. The caller's own
+/// token must have every scope of the keypair.
+#[utoipa::path(
+    post,
+    path = "/v1/environments/{env}/api-keys/{key}/public-keys",
+    operation_id = "addEnvironmentKeypairPublicKey",
+    tag = "Keypairs of an environment",
+    params(IfMatchParameter),
+    request_body = NewPublicKey,
+    responses(
+        (
+            status = 201, description = "The keypair, with its new public key as the last.", body = KeypairShape,
+            headers(("ETag" = String, description = "Its version."), ("Location" = String, description = "Its address.")),
+        ),
+        (status = 409, description = "It has this public key, or as many as it can have.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed since.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::api) async fn add_public_key(
+    environment: Administered,
+    State(app): State<Arc<App>>,
+    InPath(id): InPath<KeyId>,
+    _: NoParameters,
+    IfMatch(expected): IfMatch,
+    Body(new): Body<NewPublicKey>,
+) -> Result<Response, ApiError> {
+    keypairs(&app, &environment).add_public_key(id, expected, new).await
+}
+
+/// Delete a public key
+///
+/// The tokens that it obtained end at once, and no others. The last way to authenticate can't be deleted.
+#[utoipa::path(
+    delete,
+    path = "/v1/environments/{env}/api-keys/{key}/public-keys/{n}",
+    operation_id = "deleteEnvironmentKeypairPublicKey",
+    tag = "Keypairs of an environment",
+    params(IfMatchParameter),
+    responses(
+        (
+            status = 200, description = "The keypair without it.", body = KeypairShape,
+            headers(("ETag" = String, description = "Its version.")),
+        ),
+        (status = 409, description = "Nothing else that works is left.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed since.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(in crate::api) async fn delete_public_key(
+    environment: Administered,
+    State(app): State<Arc<App>>,
+    InPath(id): InPath<KeyId>,
+    InPath(public): InPath<SecretNumber>,
+    _: NoParameters,
+    IfMatch(expected): IfMatch,
+) -> Result<Versioned<KeypairShape>, ApiError> {
+    keypairs(&app, &environment).delete_public_key(id, public.0, expected).await
 }

@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use crate::api::test_harness::{TestApp, TestKey};
 
-struct World {
-    test: TestApp,
+pub(super) struct World {
+    pub(super) test: TestApp,
     account: AccountId,
-    environment: EnvironmentId,
+    pub(super) environment: EnvironmentId,
     /// Of a keypair of the environment with `feedback-admin feedback-report:read`.
-    admin: String,
+    pub(super) admin: String,
     admin_key: TestKey,
 }
 
-async fn world() -> World {
+pub(super) async fn world() -> World {
     let test = TestApp::start().await;
     let account = test.account("Acme").await;
     let environment = test.environment(account, "Production").await;
@@ -26,7 +26,7 @@ async fn world() -> World {
 }
 
 impl World {
-    fn keys(&self) -> String {
+    pub(super) fn keys(&self) -> String {
         format!("/v1/environments/{}/api-keys", self.environment)
     }
 }
@@ -63,6 +63,8 @@ async fn a_keypair_is_created_and_its_secret_shown_once() {
                 "n": 1, "hint": &secret[49..], "created_at": world.test.now(), "expires_at": null, "last_used_at": null,
                 "leaked_at": null,
             }],
+            "accepts_secrets": true,
+            "public_keys": [],
         })
     );
     let shown = world.test.get(&world.admin, &address).await;

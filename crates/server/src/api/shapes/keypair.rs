@@ -1,4 +1,4 @@
-use domain::{KeySecret, Keypair, Scopes, Secret, Timestamp};
+use domain::{KeySecret, Keypair, PublicKey, Scopes, Secret, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,6 +39,49 @@ pub(crate) struct KeypairShape {
     last_used_at: Option<Timestamp>,
     /// What is known of its secrets, the oldest first.
     secrets: Vec<SecretShape>,
+    /// Whether its secrets open anything; if not, only assertions that its public keys verify do.
+    accepts_secrets: bool,
+    /// Its public keys, the oldest first.
+    public_keys: Vec<PublicKeyShape>,
+}
+
+/// One of a keypair's public keys.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = PublicKey)]
+struct PublicKeyShape {
+    /// Its number within the keypair, counted together with the secrets; never given twice.
+    #[schema(example = 2)]
+    n: u32,
+    /// Its thumbprint (RFC 7638): what an assertion may name it by.
+    #[schema(example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
+    kid: String,
+    /// What its assertions are signed with.
+    #[schema(value_type = AssertionAlgorithmName)]
+    algorithm: &'static str,
+    /// When it was registered.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it stops; `null` for never.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    expires_at: Option<Timestamp>,
+    /// When it last obtained a token, a few seconds late; `null` for never.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    last_used_at: Option<Timestamp>,
+}
+
+/// Only for the document: what assertions can be signed with.
+#[derive(ToSchema)]
+#[schema(as = AssertionAlgorithm)]
+#[expect(dead_code, reason = "names the values in the OpenAPI document")]
+pub(crate) enum AssertionAlgorithmName {
+    #[schema(rename = "ES256")]
+    Es256,
+    #[schema(rename = "EdDSA")]
+    EdDsa,
+    #[schema(rename = "RS256")]
+    Rs256,
+    #[schema(rename = "PS256")]
+    Ps256,
 }
 
 /// One of a keypair's secrets: all but the secret itself.
@@ -80,8 +123,8 @@ enum KeypairStatusName {
 pub(crate) struct KeypairWithSecret {
     #[serde(flatten)]
     keypair: KeypairShape,
-    /// The Key Secret. It is shown this once; only its hash is kept.
-    #[schema(example = "fbs_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4cD5eF6g")]
+    /// The Key Secret, unless the keypair was made for a public key. It is shown this once; only its hash is kept.
+    #[schema(required = false, example = "fbs_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4cD5eF6g")]
     secret: String,
 }
 
@@ -100,6 +143,8 @@ impl KeypairShape {
             created_by: maker(&keypair.created_by),
             last_used_at: keypair.last_used_at,
             secrets: keypair.secrets.iter().map(SecretShape::from).collect(),
+            accepts_secrets: keypair.accepts_secrets,
+            public_keys: keypair.public_keys.iter().map(PublicKeyShape::from).collect(),
         }
     }
 
@@ -118,6 +163,19 @@ impl From<&Secret> for SecretShape {
             expires_at: secret.expires_at,
             last_used_at: secret.last_used_at,
             leaked_at: secret.leaked_at,
+        }
+    }
+}
+
+impl From<&PublicKey> for PublicKeyShape {
+    fn from(public: &PublicKey) -> Self {
+        Self {
+            n: public.n,
+            kid: public.key.thumbprint().to_string(),
+            algorithm: public.key.algorithm().name(),
+            created_at: public.created_at,
+            expires_at: public.expires_at,
+            last_used_at: public.last_used_at,
         }
     }
 }

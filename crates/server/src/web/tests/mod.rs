@@ -11,6 +11,7 @@ mod once;
 mod outcomes;
 mod people;
 mod places;
+mod public_keys;
 
 use std::sync::Arc;
 
