@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use axum::http::HeaderName;
 use domain::{KeyId, MAX_TOKEN_LIFETIME};
 use serde::Deserialize;
 
@@ -30,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// In which header a trusted proxy passes on its client's certificate, if it does.
+    pub(crate) client_certificate_header: Option<HeaderName>,
     /// The keypairs that may ask about every token; others ask about their own.
     pub(crate) resource_servers: Vec<KeyId>,
     /// How long an access token lives, in seconds.
@@ -121,7 +124,7 @@ pub(crate) struct Flags {
 }
 
 /// The names of the settings, as in `feedback.toml`; in variables in capitals, behind `FEEDBACK_`.
-const SETTINGS: [&str; 15] = [
+const SETTINGS: [&str; 16] = [
     "listen",
     "public_url",
     "data",
@@ -131,6 +134,7 @@ const SETTINGS: [&str; 15] = [
     "tls_certificate",
     "tls_key",
     "trusted_proxies",
+    "client_certificate_header",
     "resource_servers",
     "token_lifetime",
     "signing_algorithm",
@@ -154,6 +158,7 @@ struct Settings {
     tls_key: Option<PathBuf>,
     #[serde(default)]
     trusted_proxies: Several,
+    client_certificate_header: Option<String>,
     #[serde(default)]
     resource_servers: Several,
     #[serde(default = "default_token_lifetime")]
@@ -233,6 +238,7 @@ impl Default for Config {
             log: LogFormat::default(),
             tls: None,
             trusted_proxies: Vec::new(),
+            client_certificate_header: None,
             resource_servers: Vec::new(),
             token_lifetime: default_token_lifetime(),
             signing_algorithm: Algorithm::default(),
@@ -287,8 +293,12 @@ impl Config {
         let tls = match (settings.tls_certificate, settings.tls_key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
-            (Some(_), None) => return Err(ConfigError("tls_key is missing beside tls_certificate".to_owned())),
-            (None, Some(_)) => return Err(ConfigError("tls_certificate is missing beside tls_key".to_owned())),
+            (Some(_), None) => {
+                return Err(ConfigError("tls_key is missing beside tls_certificate".to_owned()));
+            }
+            (None, Some(_)) => {
+                return Err(ConfigError("tls_certificate is missing beside tls_key".to_owned()));
+            }
         };
         let config = Self {
             listen: parsed("listen", &settings.listen)?,
@@ -306,6 +316,10 @@ impl Config {
             log: flags.log.unwrap_or(log),
             tls,
             trusted_proxies: settings.trusted_proxies.parsed("trusted_proxies")?,
+            client_certificate_header: settings
+                .client_certificate_header
+                .map(|name| parsed("client_certificate_header", &name))
+                .transpose()?,
             resource_servers: settings.resource_servers.parsed("resource_servers")?,
             token_lifetime: settings.token_lifetime,
             signing_algorithm: settings
@@ -329,6 +343,11 @@ impl Config {
             return Err(ConfigError(format!(
                 "token_lifetime = {}: expected 1 to {most} seconds",
                 self.token_lifetime
+            )));
+        }
+        if let (Some(header), []) = (&self.client_certificate_header, self.trusted_proxies.as_slice()) {
+            return Err(ConfigError(format!(
+                "client_certificate_header = {header}: it is believed of proxies only that are named in trusted_proxies"
             )));
         }
         match &self.public_url {
@@ -388,6 +407,11 @@ impl Config {
         format!("{}/v1", self.issuer())
     }
 
+    /// Whether tokens can be bound to the certificates of clients (RFC 8705 §3).
+    pub(crate) fn sees_client_certificates(&self) -> bool {
+        self.tls.is_some() || self.client_certificate_header.is_some()
+    }
+
     /// Where the master key is kept.
     pub(crate) fn master_key_path(&self) -> PathBuf {
         self.master_key_file.clone().unwrap_or_else(|| self.data.join("master.key"))
@@ -400,6 +424,7 @@ fn parsed<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, ConfigErro
 
 fn expected(name: &str) -> &'static str {
     match name {
+        "client_certificate_header" => "the name of a header",
         "trusted_proxies" => "a list of IP addresses with commas between",
         "resource_servers" => "a list of Key IDs with commas between",
         _ => "an address and port, as in 127.0.0.1:8080",
@@ -440,6 +465,8 @@ mod tests {
             ("TLS_KEY", "key.pem", "tls_certificate"),
             ("LISTEN", "0.0.0.0:80", "public_url"),
             ("TRUSTED_PROXIES", "proxy", "trusted_proxies"),
+            ("CLIENT_CERTIFICATE_HEADER", "Client-Cert", "trusted_proxies"),
+            ("CLIENT_CERTIFICATE_HEADER", "Client Cert", "client_certificate_header"),
             ("RESOURCE_SERVERS", "env_01jdaaaaaaaaaaaaaaaaaaaaaa", "resource_servers"),
             ("LOG", "yaml", "log = yaml"),
             ("SIGNING_ALGORITHM", "HS256", "signing_algorithm"),

@@ -5,6 +5,7 @@ mod api;
 mod app;
 mod cli;
 mod client_address;
+mod client_certificate;
 mod config;
 mod crypto;
 mod failures;

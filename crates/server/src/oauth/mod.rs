@@ -5,7 +5,9 @@ pub(crate) mod access_token;
 mod access_token_tests;
 mod client_assertion;
 mod client_authentication;
+mod client_jwt;
 mod client_request;
+pub(crate) mod dpop;
 pub(crate) mod error;
 mod form;
 mod introspect;
@@ -20,6 +22,8 @@ mod test_signer;
 #[cfg(test)]
 mod tests;
 mod token;
+#[cfg(test)]
+mod token_binding_tests;
 
 use std::sync::Arc;
 

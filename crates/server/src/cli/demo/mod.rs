@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::{Comment, KeySecret, Keypair, NewKeypair, Owner, Scope, Scopes};
+use domain::{Comment, KeySecret, Keypair, NewKeypair, Owner, Scope, Scopes, TokenBinding};
 
 use self::client::Client;
 use self::history::History;
@@ -119,5 +119,9 @@ async fn show(app: &App, history: &History) -> Result<()> {
 
 async fn keypair(app: &App, owner: Owner, scopes: Scopes, comment: &str) -> Result<(Keypair, KeySecret)> {
     let comment = Comment::new(comment).map_err(Failure::new)?;
-    key::create(app, NewKeypair { owner, comment, scopes, expires_at: None }).await
+    key::create(
+        app,
+        NewKeypair { owner, comment, scopes, expires_at: None, token_binding: TokenBinding::None },
+    )
+    .await
 }
