@@ -4,13 +4,15 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 
-/** A certificate of its own making and its key, as files of that name in `folder`. */
-export function makeCertificate(folder, name, algorithm = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']) {
+const P256 = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+
+/** A certificate of its own making and its key, as files of that name in `folder`; made `at` another time if need be. */
+export function makeCertificate(folder, name, algorithm = P256, at) {
   const [certificate, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
   const who = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
-  execFileSync('openssl', ['req', '-x509', ...algorithm, '-nodes', '-keyout', key, '-out', certificate, ...who], {
-    stdio: 'pipe',
-  });
+  const words = ['openssl', 'req', '-x509', ...algorithm, '-nodes', '-keyout', key, '-out', certificate, ...who];
+  const [program, ...rest] = at ? ['faketime', at, ...words] : words;
+  execFileSync(program, rest, { stdio: 'pipe' });
   return { certificate, key, cert: readFileSync(certificate), keyPem: readFileSync(key) };
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct KeypairShape {
     public_keys: Vec<PublicKeyShape>,
 }
 
-/// Only for the document: what tokens can have to be bound to.
+/// What tokens can have to be bound to.
 #[derive(ToSchema)]
 #[schema(as = TokenBinding, rename_all = "lowercase")]
 #[expect(dead_code, reason = "names the values in the OpenAPI document")]
