@@ -72,10 +72,12 @@ pub(crate) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String
     [head, rule].into_iter().chain(rows).map(line).collect()
 }
 
-/// The table of all targets.
+const TARGETS: [&str; 4] = ["target", "at", "measured", "met"];
+
+/// The table of what the parts say of the targets.
 pub(crate) fn targets(parts: &[Part]) -> String {
     let rows = parts.iter().flat_map(|part| &part.targets).map(Target::row);
-    table(&["target", "at", "measured", "met"], rows)
+    table(&TARGETS, rows)
 }
 
 /// Writes what was measured into the document, and the pictures beside it.
@@ -83,7 +85,8 @@ pub(crate) fn write(workplace: &Workplace, machine: &str, parts: &[Part]) -> Res
     let path = workplace.root.join(DOCUMENT);
     let mut text = fs::read_to_string(&path)?;
     text = replaced(&text, "machine", machine)?;
-    text = replaced(&text, "targets", &targets(parts))?;
+    let known = between(&text, "targets")?.to_owned();
+    text = replaced(&text, "targets", &renewed(&known, parts))?;
     let pictures = workplace.root.join(PICTURES);
     fs::create_dir_all(&pictures)?;
     for part in parts {
@@ -93,6 +96,33 @@ pub(crate) fn write(workplace: &Workplace, machine: &str, parts: &[Part]) -> Res
         }
     }
     Ok(fs::write(path, text)?)
+}
+
+/// The table of targets with what was measured now in the place of what was known of it; the rest of it stays.
+fn renewed(known: &str, parts: &[Part]) -> String {
+    let measured = || parts.iter().flat_map(|part| &part.targets).map(Target::row);
+    let mut rows: Vec<Vec<String>> = known
+        .lines()
+        .skip_while(|line| !line.starts_with("| ---"))
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
+        .map(|row| row.split(" | ").map(str::to_owned).collect())
+        .skip(1)
+        .collect();
+    for row in measured() {
+        match rows.iter_mut().find(|known| known.first() == row.first()) {
+            Some(known) => *known = row,
+            None => rows.push(row),
+        }
+    }
+    table(&TARGETS, rows)
+}
+
+/// What stands between the markers.
+fn between<'a>(text: &'a str, name: &str) -> Result<&'a str> {
+    let missing = || format!("{DOCUMENT} has no place for {name}");
+    let (_, rest) = text.split_once(&format!("<!-- {name}:begin -->")).ok_or_else(missing)?;
+    let (inside, _) = rest.split_once(&format!("<!-- {name}:end -->")).ok_or_else(missing)?;
+    Ok(inside)
 }
 
 /// The text with something else between `<!-- NAME:begin -->` and `<!-- NAME:end -->`.
@@ -117,6 +147,22 @@ mod tests {
         assert_eq!(once, expected);
         assert_eq!(replaced(&once, "one", "new").unwrap(), expected);
         assert!(replaced(text, "three", "").is_err());
+    }
+
+    #[test]
+    fn targets_that_were_not_measured_again_stay() {
+        let part = |measured: &[(&str, f64)]| Part {
+            name: "http",
+            text: String::new(),
+            targets: measured
+                .iter()
+                .map(|(what, value)| Target::at_most(what, 5.0, "", Figure::of([(*value, false)])))
+                .collect(),
+            pictures: Vec::new(),
+        };
+        let first = renewed("", &[part(&[("one", 9.0), ("two", 2.0)])]);
+        let then = renewed(&first, &[part(&[("one", 3.0), ("three", 1.0)])]);
+        assert_eq!(then, targets(&[part(&[("one", 3.0), ("two", 2.0), ("three", 1.0)])]));
     }
 
     #[test]

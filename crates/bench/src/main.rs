@@ -1,7 +1,7 @@
 //! Measures Feedback under load, beside its floor and its peers, and writes docs/performance.md.
 //!
-//! `cargo run --release -p bench -- all` does everything; a part's name in the place of `all` measures that part and
-//! prints it. `profile` and the name of a request prints where the server's time goes, by `perf`.
+//! `cargo run --release -p bench -- all` does everything; names of parts in the place of `all` measure those, and write them
+//! down too with `write` before them. `profile` and the name of a request prints where the server's time goes, by `perf`.
 
 mod backends;
 mod document;
@@ -45,9 +45,10 @@ fn main() -> ExitCode {
         ["profile", requests] if profile::REQUESTS.contains(requests) => {
             run(async |workplace| print(&profile::measure(workplace, requests).await?))
         }
-        [part] if PARTS.contains(part) => measure(&[part], false),
+        ["write", parts @ ..] if are_parts(parts) => measure(parts, true),
+        parts if are_parts(parts) => measure(parts, false),
         _ => Err(format!(
-            "what to measure? all, or one of {}; or profile with one of {}",
+            "what to measure? all, or some of {}, with write before them to write them down; or profile with one of {}",
             PARTS.join(", "),
             profile::REQUESTS.join(", ")
         )
@@ -60,6 +61,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn are_parts(names: &[&str]) -> bool {
+    !names.is_empty() && names.iter().all(|name| PARTS.contains(name))
 }
 
 fn serve_floor(address: &str, sizes: &[&str]) -> Result<()> {

@@ -18,6 +18,7 @@ use crate::live::Live;
 use crate::master_key::{self, MasterKeyError};
 use crate::oauth::access_token::SeenTokens;
 use crate::oauth::dpop::SeenProofs;
+use crate::oauth::throttle::Throttle;
 use crate::overload::Overload;
 use crate::passwords::Passwords;
 use crate::request_id::RequestIds;
@@ -43,6 +44,8 @@ pub(crate) struct App {
     pub(crate) request_ids: RequestIds,
     /// The settings.
     pub(crate) config: Config,
+    /// Clients that failed too often.
+    pub(crate) client_throttle: Throttle,
     /// The Authorization Server's keys.
     pub(crate) signing_keys: SigningKeys,
     /// What verified tokens say.
@@ -162,6 +165,7 @@ impl App {
                 .await?;
         Ok(Self {
             live: Live::open(store.clone(), config.remembered_keypairs, clock.clone()).await?,
+            client_throttle: Throttle::new(),
             overload: Overload::default(),
             request_ids: RequestIds::new(&*entropy),
             passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),

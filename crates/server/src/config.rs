@@ -2,6 +2,7 @@
 //! global; a wrong or unknown setting stops the start with a line that names it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use axum::http::HeaderName;
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) signing_algorithm: Algorithm,
     /// How many days after the newest signing key the next one is made; 0 for never.
     pub(crate) signing_key_days: u32,
+    /// How many tokens a keypair may obtain in a minute from each node, if that is limited.
+    pub(crate) tokens_per_minute: Option<NonZeroU32>,
     /// How many keypairs are kept in memory.
     pub(crate) remembered_keypairs: usize,
     /// The file with the master key; `master.key` in the data folder without it.
@@ -124,7 +127,7 @@ pub(crate) struct Flags {
 }
 
 /// The names of the settings, as in `feedback.toml`; in variables in capitals, behind `FEEDBACK_`.
-const SETTINGS: [&str; 16] = [
+const SETTINGS: [&str; 17] = [
     "listen",
     "public_url",
     "data",
@@ -139,6 +142,7 @@ const SETTINGS: [&str; 16] = [
     "token_lifetime",
     "signing_algorithm",
     "signing_key_days",
+    "tokens_per_minute",
     "remembered_keypairs",
     "master_key_file",
 ];
@@ -166,6 +170,8 @@ struct Settings {
     signing_algorithm: Option<String>,
     #[serde(default = "default_signing_key_days")]
     signing_key_days: u32,
+    #[serde(default)]
+    tokens_per_minute: u32,
     #[serde(default = "default_remembered_keypairs")]
     remembered_keypairs: usize,
     master_key_file: Option<PathBuf>,
@@ -243,6 +249,7 @@ impl Default for Config {
             token_lifetime: default_token_lifetime(),
             signing_algorithm: Algorithm::default(),
             signing_key_days: default_signing_key_days(),
+            tokens_per_minute: None,
             remembered_keypairs: default_remembered_keypairs(),
             master_key_file: None,
         }
@@ -330,6 +337,7 @@ impl Config {
                 .transpose()?
                 .unwrap_or_default(),
             signing_key_days: settings.signing_key_days,
+            tokens_per_minute: NonZeroU32::new(settings.tokens_per_minute),
             remembered_keypairs: settings.remembered_keypairs,
             master_key_file: settings.master_key_file,
         };
@@ -474,6 +482,7 @@ mod tests {
             ("REMEMBERED_KEYPAIRS", "-1", "remembered_keypairs"),
             ("TOKEN_LIFETIME", "86401", "token_lifetime"),
             ("SIGNING_KEY_DAYS", "-1", "signing_key_days"),
+            ("TOKENS_PER_MINUTE", "-1", "tokens_per_minute"),
         ] {
             let error = load(&[(name, value)], &Flags::default()).unwrap_err();
             assert!(error.contains(named), "{name}={value}: {error}");
@@ -483,7 +492,10 @@ mod tests {
     #[test]
     fn the_names_are_those_of_the_settings() {
         for name in SETTINGS {
-            let number = matches!(name, "token_lifetime" | "signing_key_days" | "remembered_keypairs");
+            let number = matches!(
+                name,
+                "token_lifetime" | "signing_key_days" | "tokens_per_minute" | "remembered_keypairs"
+            );
             let value = if number { "60" } else { "127.0.0.1:1" };
             let refused = load(&[(&name.to_uppercase(), value)], &Flags::default());
             assert!(!refused.is_err_and(|error| error.contains("unknown field")), "{name}");

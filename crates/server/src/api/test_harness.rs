@@ -206,8 +206,10 @@ impl TestApp {
     /// Sends a request as from another machine, a millisecond after the one before.
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
         self.pass(Duration::from_millis(1));
-        let from: SocketAddr = "192.0.2.7:50000".parse().unwrap();
-        request.extensions_mut().insert(ConnectInfo(from));
+        if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
+            let from: SocketAddr = "192.0.2.7:50000".parse().unwrap();
+            request.extensions_mut().insert(ConnectInfo(from));
+        }
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();

@@ -12,10 +12,11 @@ use domain::{KeyId, Timestamp};
 use storage::{AssertionUse, KeyUse};
 use tokio::time::Instant;
 
-use super::client_assertion::{ClientAssertion, Holds};
+use super::client_assertion::Holds;
 use super::client_authentication::{Presented, presented};
 use super::error::OAuthError;
 use super::form::Form;
+use super::throttle::Client;
 use crate::app::App;
 use crate::client_address::client_address;
 use crate::live::LiveKeypair;
@@ -58,25 +59,25 @@ impl ClientRequest {
     pub(super) async fn authenticate(&self, app: &App, now: Timestamp) -> Result<Authenticated, OAuthError> {
         let presented = presented(&self.parts.headers, &self.form)?;
         let began = Instant::now();
-        let known = match &presented {
-            Presented { assertion: Some(assertion), .. } => by_assertion(app, assertion, now).await?,
-            Presented { key: Some(key), secret: Some(secret), .. } => {
-                let key = *key;
-                let hash = secret.hash();
-                app.live.keypair(key).await?.and_then(|live| {
-                    let n = live.credential.authenticate(&hash, now)?;
-                    Some(Authenticated { key, live, n })
-                })
-            }
-            _ => None,
+        let client = || Client::new(presented.key, self.address(app));
+        let seconds_left = app.client_throttle.left(client, now);
+        // Whoever failed too often is let in by the right secret still, but the store is not asked for it.
+        let live = match presented.key {
+            Some(key) if seconds_left.is_some() => app.live.remembered_keypair(key),
+            Some(key) => app.live.keypair(key).await?,
+            None => None,
         };
-        match known {
-            Some(known) => Ok(known),
-            None => {
-                tokio::time::sleep_until(began + REFUSAL_AFTER).await;
-                Err(OAuthError::InvalidClient { by_header: presented.by_header })
-            }
+        if let Some((key, live)) = presented.key.zip(live)
+            && let Some(n) = opened_with(app, &presented, key, &live, now).await?
+        {
+            return Ok(Authenticated { key, live, n });
         }
+        if let Some(seconds) = seconds_left {
+            return Err(OAuthError::TooManyFailures { seconds });
+        }
+        app.client_throttle.failed(&client(), now);
+        tokio::time::sleep_until(began + REFUSAL_AFTER).await;
+        Err(OAuthError::InvalidClient { by_header: presented.by_header })
     }
 
     /// The token that the request is about, and whose keypair asks; the secret that it presented counts as used.
@@ -100,22 +101,24 @@ impl ClientRequest {
     }
 }
 
-/// The keypair that the assertion is of, if it holds and is presented for the first time.
-async fn by_assertion(
+/// The number of the live secret that is presented, or of the public key that an assertion holds by that is presented for
+/// the first time.
+async fn opened_with(
     app: &App,
-    assertion: &ClientAssertion,
+    presented: &Presented,
+    key: KeyId,
+    live: &LiveKeypair,
     now: Timestamp,
-) -> Result<Option<Authenticated>, OAuthError> {
-    let key = assertion.key;
-    let Some(live) = app.live.keypair(key).await? else {
-        return Ok(None);
-    };
-    let Some(holds) = assertion.judge(&live.credential, app.config.issuer(), now) else {
-        return Ok(None);
-    };
-    let Holds { n, jti_hash, kept_until } = holds;
-    let used = app.store.use_assertion(key, &jti_hash, kept_until).await?;
-    Ok((used == AssertionUse::First).then_some(Authenticated { key, live, n }))
+) -> Result<Option<u32>, OAuthError> {
+    if let Some(assertion) = &presented.assertion {
+        let Some(holds) = assertion.judge(&live.credential, app.config.issuer(), now) else {
+            return Ok(None);
+        };
+        let Holds { n, jti_hash, kept_until } = holds;
+        let used = app.store.use_assertion(key, &jti_hash, kept_until).await?;
+        return Ok((used == AssertionUse::First).then_some(n));
+    }
+    Ok(presented.secret.as_ref().and_then(|secret| live.credential.authenticate(&secret.hash(), now)))
 }
 
 async fn read_body(body: Body) -> Result<axum::body::Bytes, OAuthError> {

@@ -64,6 +64,20 @@ pub(crate) enum OAuthError {
         /// How many seconds until then.
         seconds: i64,
     },
+    /// The client failed to say who it is too often.
+    #[error(
+        "too many requests with a wrong Key ID or Key Secret came from this address; wait before the next"
+    )]
+    TooManyFailures {
+        /// How many seconds to wait.
+        seconds: i64,
+    },
+    /// The keypair obtains too many tokens.
+    #[error("the keypair has obtained as many tokens as it may in a minute; use each until it expires")]
+    TooManyTokens {
+        /// How many seconds to wait.
+        seconds: i64,
+    },
     /// Something failed inside.
     #[error("the server can't answer right now; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -80,6 +94,9 @@ impl OAuthError {
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::InvalidProof(_) => (StatusCode::BAD_REQUEST, "invalid_dpop_proof"),
             Self::InvalidTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
+            Self::TooManyFailures { .. } | Self::TooManyTokens { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable")
+            }
             Self::NoSuchAddress => (StatusCode::NOT_FOUND, "invalid_request"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
             Self::Overloaded | Self::TooManyRevoked { .. } | Self::Unavailable(_) => {
@@ -127,7 +144,9 @@ impl IntoResponse for OAuthError {
             Self::MethodNotAllowed => {
                 headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
-            Self::TooManyRevoked { seconds } => {
+            Self::TooManyRevoked { seconds }
+            | Self::TooManyFailures { seconds }
+            | Self::TooManyTokens { seconds } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
             Self::Unavailable(error) => {

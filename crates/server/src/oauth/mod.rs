@@ -21,6 +21,7 @@ mod revoke;
 mod test_signer;
 #[cfg(test)]
 mod tests;
+pub(crate) mod throttle;
 mod token;
 #[cfg(test)]
 mod token_binding_tests;

@@ -1,15 +1,21 @@
 //! The token endpoint and its tokens, through the whole router.
 
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use domain::{KeyId, KeySecret};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::api::test_harness::{Answer, ISSUER, TestApp, TestKey};
+use crate::config::Config;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -244,4 +250,95 @@ async fn the_metadata_leads_a_client_to_everything() {
         assert_eq!(resource["resource"], format!("{ISSUER}/v1"));
         assert_eq!(resource["authorization_servers"], json!([ISSUER]));
     }
+}
+
+/// A wrong secret of the keypair from an address, which a proxy may name.
+async fn fail_from(server: &TestApp, key: &TestKey, peer: [u8; 4], forwarded: Option<&str>) -> Answer {
+    let wrong = basic(&key.keypair.id.to_string(), KeySecret::generate(&*server.app.entropy).reveal());
+    let mut request = Request::post("/oauth2/token")
+        .header(CONTENT_TYPE, FORM)
+        .header(AUTHORIZATION, wrong)
+        .extension(ConnectInfo(SocketAddr::from((peer, 1))));
+    if let Some(forwarded) = forwarded {
+        request = request.header("x-forwarded-for", forwarded);
+    }
+    server.send(request.body(Body::from("grant_type=client_credentials")).unwrap()).await
+}
+
+#[tokio::test]
+async fn whoever_fails_too_often_waits_and_nobody_else() {
+    let proxy = [10, 0, 0, 1];
+    let settings = Config { trusted_proxies: vec![IpAddr::from(proxy)], ..Config::default() };
+    let server = TestApp::start_with(settings).await;
+    let account = server.account("Account").await;
+    let key = server.key(account, "feedback-report:read").await;
+    let other = server.key(account, "feedback-report:read").await;
+    let attacker = [192, 0, 2, 1];
+    // What the attacker says of its address counts for nothing: it is no trusted proxy.
+    let said: Vec<_> = (0..30).map(|n| format!("203.0.113.{n}")).collect();
+    let failing = said.iter().map(|said| fail_from(&server, &key, attacker, Some(said)));
+    assert!(join_all(failing).await.iter().all(|answer| answer.status == 401));
+    let answer = fail_from(&server, &key, attacker, None).await;
+    assert_eq!(answer.status, 429, "{}", answer.text);
+    assert_eq!(answer.json()["error"], "temporarily_unavailable");
+    assert!(answer.header("retry-after").parse::<i64>().unwrap() <= 60);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    // The proxy is trusted, and so is what it says.
+    assert_eq!(fail_from(&server, &key, proxy, Some("192.0.2.1")).await.status, 429);
+    assert_eq!(fail_from(&server, &key, proxy, Some("192.0.2.2")).await.status, 401);
+    assert_eq!(fail_from(&server, &other, attacker, None).await.status, 401);
+    with_key(&server, &key, "").await.expect(200);
+    server.pass(Duration::from_secs(60));
+    assert_eq!(fail_from(&server, &key, attacker, None).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_right_secret_opens_also_where_others_failed_too_often() {
+    let server = TestApp::start().await;
+    let account = server.account("Account").await;
+    let (key, other) = (
+        server.key(account, "feedback-report:read").await,
+        server.key(account, "feedback-report:read").await,
+    );
+    let right = |key: &TestKey| basic(&key.keypair.id.to_string(), &key.secret);
+    with_key(&server, &key, "").await.expect(200);
+    with_key(&server, &other, "").await.expect(200);
+    let wrong = basic(&key.keypair.id.to_string(), &other.secret);
+    let body = "grant_type=client_credentials";
+    let failing = join_all((0..30).map(|_| post(&server, Some(&wrong), FORM, body)));
+    assert!(failing.await.iter().all(|answer| answer.status == 401));
+    assert_eq!(post(&server, Some(&wrong), FORM, body).await.status, 429);
+    for key in [&key, &other] {
+        post(&server, Some(&right(key)), FORM, body).await.expect(200);
+    }
+    // Unknown Key IDs, one after the other, are limited by the address alone.
+    let unknown = async |_| {
+        let id: KeyId = domain::new_id(server.now(), &*server.app.entropy);
+        post(&server, Some(&basic(&id.to_string(), &key.secret)), FORM, body).await.status
+    };
+    assert!(join_all((0..270).map(unknown)).await.iter().all(|status| *status == 401));
+    assert!(join_all((0..3).map(unknown)).await.iter().all(|status| *status == 429));
+    for key in [&key, &other] {
+        post(&server, Some(&right(key)), FORM, body).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_keypair_obtains_so_many_tokens_a_minute_if_that_is_limited() {
+    let settings = Config { tokens_per_minute: NonZeroU32::new(2), ..Config::default() };
+    let server = TestApp::start_with(settings).await;
+    let account = server.account("Account").await;
+    let (key, other) = (
+        server.key(account, "feedback-report:read").await,
+        server.key(account, "feedback-report:read").await,
+    );
+    for _ in 0..2 {
+        with_key(&server, &key, "").await.expect(200);
+    }
+    let answer = with_key(&server, &key, "").await;
+    assert_eq!(answer.status, 429, "{}", answer.text);
+    let seconds: u64 = answer.header("retry-after").parse().unwrap();
+    with_key(&server, &other, "").await.expect(200);
+    server.pass(Duration::from_secs(seconds));
+    with_key(&server, &key, "").await.expect(200);
 }

@@ -48,6 +48,9 @@ pub(super) async fn token(
         Some(resource) => target(&app, &live, resource).await?,
         None => None,
     };
+    if let Some(most) = app.config.tokens_per_minute {
+        live.obtain(most.get(), now).map_err(|seconds| OAuthError::TooManyTokens { seconds })?;
+    }
     let confirmation = confirmation(&app, &request.parts, credential.token_binding, now)?;
     let grant = Grant { scopes, narrowed_to, confirmation };
     let issued = issue(&app, key, credential, n, grant, now)

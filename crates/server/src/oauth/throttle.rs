@@ -1,0 +1,100 @@
+//! Too many failures of clients. What is limited is what they cost: a secret of 256 bits can't be found by trying. So the
+//! right one opens whatever failed before it, and nobody can lock anybody out.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use domain::{KeyId, Timestamp};
+
+use crate::failures::{Failures, Key, key, network};
+
+const WINDOW_SECONDS: i64 = 60;
+const FAILURES_PER_CLIENT_AND_ADDRESS: u32 = 30;
+const FAILURES_PER_ADDRESS: u32 = 300;
+
+/// Failures per Key ID from one address, and per address.
+pub(crate) struct Throttle {
+    failures: Failures,
+    /// Nobody is over a limit any more from this second on. Hardly ever anybody is, and then nobody need be looked up.
+    nobody_from: AtomicI64,
+}
+
+/// Who tries: a Key ID, or what can't be one, from an address.
+pub(super) struct Client {
+    both: Key,
+    address: Key,
+}
+
+impl Client {
+    pub(super) fn new(key_id: Option<KeyId>, address: Option<IpAddr>) -> Self {
+        let id = key_id.map(|id| id.to_string()).unwrap_or_default();
+        let address = network(address);
+        Self { both: key(&["both", &id, &address]), address: key(&["address", &address]) }
+    }
+}
+
+impl Throttle {
+    /// Nobody has failed yet.
+    pub(crate) fn new() -> Self {
+        Self { failures: Failures::within(WINDOW_SECONDS), nobody_from: AtomicI64::new(i64::MIN) }
+    }
+
+    /// For how many seconds more the client is to let it be, if it failed too often.
+    pub(super) fn left(&self, client: impl FnOnce() -> Client, now: Timestamp) -> Option<i64> {
+        if now.as_second() >= self.nobody_from.load(Ordering::Relaxed) {
+            return None;
+        }
+        let client = client();
+        let failures = self.failures.at(now);
+        let both = failures.left(&client.both, FAILURES_PER_CLIENT_AND_ADDRESS);
+        both.max(failures.left(&client.address, FAILURES_PER_ADDRESS))
+    }
+
+    /// The client failed.
+    pub(super) fn failed(&self, client: &Client, now: Timestamp) {
+        let mut failures = self.failures.at(now);
+        let of_both = failures.add(client.both);
+        let of_address = failures.add(client.address);
+        if of_both >= FAILURES_PER_CLIENT_AND_ADDRESS || of_address >= FAILURES_PER_ADDRESS {
+            self.nobody_from.fetch_max(now.as_second() + WINDOW_SECONDS, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn client(id: u32, address: u32) -> Client {
+        let id = format!("key_01jdaaaaaaaaaaaaaaaaaa{id:04}").parse().unwrap();
+        Client::new(Some(id), Some(IpAddr::from(address.to_be_bytes())))
+    }
+
+    #[test]
+    fn a_client_that_fails_too_often_waits_and_others_do_not() {
+        let throttle = Throttle::new();
+        for second in 0..30 {
+            assert_eq!(throttle.left(|| client(0, 1), at(1_000 + second)), None);
+            throttle.failed(&client(0, 1), at(1_000 + second));
+        }
+        assert_eq!(throttle.left(|| client(0, 1), at(1_030)), Some(30));
+        assert_eq!(throttle.left(|| client(1, 1), at(1_030)), None);
+        assert_eq!(throttle.left(|| client(0, 2), at(1_030)), None);
+        assert_eq!(throttle.left(|| client(0, 1), at(1_060)), None);
+    }
+
+    #[test]
+    fn whoever_tries_one_key_id_after_another_waits_too() {
+        let throttle = Throttle::new();
+        for n in 0..300 {
+            assert_eq!(throttle.left(|| client(n, 1), at(1_000)), None);
+            throttle.failed(&client(n, 1), at(1_000));
+        }
+        assert_eq!(throttle.left(|| client(1_000, 1), at(1_000)), Some(60));
+        assert_eq!(throttle.left(|| client(1_000, 2), at(1_000)), None);
+    }
+}
