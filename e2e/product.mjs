@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ask } from './tls.mjs';
 
 export const BINARY =
   process.env.E2E_BINARY ?? fileURLToPath(new URL('../target/debug/feedback', import.meta.url));
@@ -27,15 +28,20 @@ export const ENVIRONMENT_SCOPES = SCOPES.slice(0, 4);
 export class Product {
   /**
    * Starts a server that ends with the test `t`, and looks at what it leaves behind. One of several has their
-   * `publicUrl`, and their database and master key in its `variables`.
+   * `publicUrl`, and their database and master key in its `variables`. With a `certificate` it serves TLS.
    */
-  static async start(t, flags = [], { publicUrl, variables = {} } = {}) {
+  static async start(t, flags = [], { publicUrl, variables = {}, certificate } = {}) {
     const product = new Product();
     product.data = await mkdtemp(join(tmpdir(), 'feedback-e2e-'));
     product.port = await freePort();
-    product.url = `http://127.0.0.1:${product.port}`;
+    product.url = `${certificate ? 'https' : 'http'}://127.0.0.1:${product.port}`;
     product.flags = ['--public-url', publicUrl ?? product.url, ...flags];
     product.variables = variables;
+    if (certificate) {
+      product.certificate = certificate;
+      const { certificate: file, key } = certificate;
+      product.variables = { ...variables, FEEDBACK_TLS_CERTIFICATE: file, FEEDBACK_TLS_KEY: key };
+    }
     t.after(() => product.#end());
     await product.serve();
     return product;
@@ -65,8 +71,8 @@ export class Product {
     );
     await until('the server to be ready', 30_000, async () => {
       assert.equal(server.exitCode, null, `the server stopped at its start:\n${this.log}`);
-      const answer = await fetch(`${this.url}/readyz`).catch(() => null);
-      return answer?.ok;
+      const ready = this.certificate ? ask(this, '/readyz') : fetch(`${this.url}/readyz`);
+      return (await ready.catch(() => null))?.status === 200;
     });
   }
 

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as client from 'openid-client';
-import { assertDeadWithinASecond, assertWorks } from '../program.mjs';
+import { api, assertDeadWithinASecond, assertWorks } from '../program.mjs';
 import { Product, until } from '../product.mjs';
 import { life } from './life.mjs';
 
@@ -77,3 +77,61 @@ test('openid-client signs by each algorithm, naming its key or not', async (t) =
     });
   }
 });
+
+test('openid-client binds its tokens by DPoP', async (t) => {
+  const product = await Product.start(t);
+  const environment = await product.environment(await product.account('Acme'), 'Production');
+  const words = ['--owner', environment.id, '--scope', 'feedback-report:read', '--token-binding', 'dpop'];
+  const keypair = await product.operate('key', 'create', ...words);
+  const server = await client.discovery(
+    new URL(product.url),
+    keypair.id,
+    undefined,
+    client.ClientSecretBasic(keypair.secret),
+    { algorithm: 'oauth2', execute: [client.allowInsecureRequests] },
+  );
+  const supported = server.serverMetadata().dpop_signing_alg_values_supported;
+  await assert.rejects(client.clientCredentialsGrant(server), { error: 'invalid_dpop_proof' });
+
+  for (const algorithm of ['ES256', 'Ed25519', 'RS256', 'PS256']) {
+    await t.test(algorithm, async () => {
+      assert.ok(supported.includes(algorithm));
+      const DPoP = client.getDPoPHandle(server, await client.randomDPoPKeyPair(algorithm));
+      const token = await client.clientCredentialsGrant(server, {}, { DPoP });
+      assert.equal(token.token_type, 'dpop');
+      const ask = (path, options) =>
+        client.fetchProtectedResource(
+          server,
+          token.access_token,
+          new URL(path, product.url),
+          'GET',
+          undefined,
+          undefined,
+          options,
+        );
+      for (const path of ['/v1/access', '/v1/environments?limit=1', `/v1/environments/${environment.id}`]) {
+        assert.equal((await ask(path, { DPoP })).status, 200);
+      }
+      await assertUnproven(product, token.access_token);
+      const other = client.getDPoPHandle(server, await client.randomDPoPKeyPair(algorithm));
+      const refused = (challenge) => challenge.cause[0].scheme === 'dpop' && challenge.cause[0].parameters.error === 'invalid_token';
+      await assert.rejects(ask('/v1/access', { DPoP: other }), refused);
+      const said = await client.tokenIntrospection(server, token.access_token);
+      assert.equal(said.token_type, 'DPoP');
+      assert.equal(said.cnf.jkt, await DPoP.calculateThumbprint());
+      await product.operate('key', 'disable', keypair.id);
+      await until('the token to stop', 1_000, () => ask('/v1/access', { DPoP }).then(() => false, refused));
+      await product.operate('key', 'enable', keypair.id);
+      await until('the keypair to be enabled', 1_000, () =>
+        client.clientCredentialsGrant(server, {}, { DPoP }).catch(() => false),
+      );
+    });
+  }
+});
+
+/** Whoever has copied the token sends it as it is. */
+async function assertUnproven(product, token) {
+  const { status, headers } = await api(product, token, '/v1/access');
+  assert.equal(status, 401);
+  assert.match(headers.get('www-authenticate'), /^DPoP algs="ES256 .*error="invalid_token"/);
+}

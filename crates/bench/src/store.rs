@@ -98,6 +98,7 @@ impl Plan {
             comment: Comment::new("Measuring")?,
             scopes: SCOPES.parse::<Scopes>()?,
             expires_at: None,
+            token_binding: domain::TokenBinding::None,
         };
         let (keypair, secret) = Keypair::create(new, None, Actor::Operator, beginning(), &entropy)?;
         let secret = secret.reveal().to_owned();

@@ -1,7 +1,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    AssertionAlgorithm, Keypair, KeypairStatus, Owner, Scopes, SecretHash, TokenId, VerifyingKey, from_millis,
+    AssertionAlgorithm, Keypair, KeypairStatus, Owner, Scopes, SecretHash, TokenBinding, TokenId,
+    VerifyingKey, from_millis,
 };
 
 /// What of a keypair it takes to judge its secrets, its assertions and its tokens. Small: a server remembers a million of them.
@@ -13,6 +14,8 @@ pub struct Credential {
     pub scopes: Scopes,
     /// Counts how often it was stopped.
     pub generation: i64,
+    /// What its tokens must be bound to.
+    pub token_binding: TokenBinding,
     enabled: bool,
     accepts_secrets: bool,
     expires_at: Deadline,
@@ -75,6 +78,7 @@ impl Credential {
             owner: keypair.owner,
             scopes: keypair.scopes,
             generation: keypair.generation,
+            token_binding: keypair.token_binding,
             enabled: keypair.enabled,
             accepts_secrets: keypair.accepts_secrets,
             expires_at: Deadline::new(keypair.expires_at),

@@ -2,7 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Action, Actor, Comment, Entropy, KeyId, KeySecret, MAX_PUBLIC_KEYS, Owner, PublicKey, ScopeError, Scopes,
-    SecretHash, VerifyingKey, new_id,
+    SecretHash, TokenBinding, VerifyingKey, new_id,
 };
 
 /// The most secrets that one keypair can have at a time.
@@ -41,6 +41,8 @@ pub struct Keypair {
     pub secrets_made: u32,
     /// Whether its secrets open anything; if not, only what its public keys verify does.
     pub accepts_secrets: bool,
+    /// What its tokens must be bound to.
+    pub token_binding: TokenBinding,
     /// Its secrets, the oldest first.
     pub secrets: Vec<Secret>,
     /// Its public keys, the oldest first.
@@ -161,6 +163,8 @@ pub struct NewKeypair {
     pub scopes: Scopes,
     /// When it stops by itself, if ever.
     pub expires_at: Option<Timestamp>,
+    /// What its tokens must be bound to.
+    pub token_binding: TokenBinding,
 }
 
 /// What an edit changes; what is `None` stays.
@@ -176,6 +180,8 @@ pub struct KeypairEdit {
     pub expires_at: Option<Option<Timestamp>>,
     /// Whether its secrets open anything.
     pub accepts_secrets: Option<bool>,
+    /// What its tokens must be bound to.
+    pub token_binding: Option<TokenBinding>,
 }
 
 impl Keypair {
@@ -236,6 +242,7 @@ impl Keypair {
             last_used_at: None,
             secrets_made: 0,
             accepts_secrets: true,
+            token_binding: new.token_binding,
             secrets: Vec::new(),
             public_keys: Vec::new(),
         })
@@ -247,7 +254,7 @@ impl Keypair {
     }
 
     /// The keypair after `edit`; the same, version included, if that changes nothing. Stopping it starts a new generation, and so does letting it work again after it
-    /// expired, or accept secrets again: no token from before comes back to life.
+    /// expired, or accept secrets again, or to be no longer bound as before: no token from before comes back to life.
     ///
     /// `held` as for [`Keypair::create`]: a program can't make a keypair able to request what its own token lacks,
     /// neither by adding a scope nor by letting a stopped keypair or its secrets work again.
@@ -279,6 +286,9 @@ impl Keypair {
             }
             after.accepts_secrets = accepts_secrets;
         }
+        if let Some(token_binding) = edit.token_binding {
+            after.token_binding = token_binding;
+        }
         if after == *self {
             return Ok(after);
         }
@@ -292,7 +302,8 @@ impl Keypair {
         } else {
             within_held(after.scopes.minus(self.scopes), held)?;
         }
-        if worked != works || accepts_again || (self.enabled && !after.enabled) {
+        let unbound = self.token_binding != TokenBinding::None && after.token_binding != self.token_binding;
+        if worked != works || accepts_again || unbound || (self.enabled && !after.enabled) {
             after.generation += 1;
         }
         after.version += 1;
@@ -440,6 +451,7 @@ mod tests {
             comment: Comment::new("").unwrap(),
             scopes: scopes.parse().unwrap(),
             expires_at: None,
+            token_binding: TokenBinding::None,
         };
         let (keypair, secret) = Keypair::create(new, None, Actor::Operator, now(), &entropy).unwrap();
         (keypair, secret, entropy)
@@ -454,6 +466,7 @@ mod tests {
             generation: keypair.generation,
             secret,
             expires_at: later(3600),
+            confirmation: None,
         }
     }
 

@@ -22,6 +22,7 @@ mod signing_key;
 mod state;
 mod text;
 mod token;
+mod token_binding;
 mod user;
 mod verifying_key;
 
@@ -51,7 +52,8 @@ pub use signing_key::{
 pub use state::State;
 pub use text::{Comment, Email, Name, QuestionText, TextError};
 pub use token::{MAX_REVOKED, MalformedTokenId, Outlived, RevokedToken, TokenClaims, TokenId};
+pub use token_binding::{Confirmation, TokenBinding, UnknownBinding};
 pub use user::{PasswordHash, User};
-pub use verifying_key::{AssertionAlgorithm, PublicKeyError, Thumbprint, VerifyingKey};
+pub use verifying_key::{AssertionAlgorithm, MalformedThumbprint, PublicKeyError, Thumbprint, VerifyingKey};
 
 pub use jiff::{Timestamp, civil::Date};

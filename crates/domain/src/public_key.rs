@@ -106,6 +106,7 @@ mod tests {
             comment: Comment::new("").unwrap(),
             scopes: Scope::ReportRead.into(),
             expires_at: None,
+            token_binding: crate::TokenBinding::None,
         }
     }
 
@@ -137,6 +138,7 @@ mod tests {
             secret: way,
             id: crate::TokenId::from_bytes([1; 16]),
             expires_at: later(),
+            confirmation: None,
         }
     }
 

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Credential, Entropy, KeyId, KeypairStatus, Owner, Scopes};
+use crate::{Confirmation, Credential, Entropy, KeyId, KeypairStatus, Owner, Scopes};
 
 /// The most revoked tokens that are kept of one keypair at a time. Each node has them in memory, and each is looked
 /// through for each of its tokens; whoever has more to stop disables the keypair, or deletes the secret.
@@ -83,6 +83,8 @@ pub struct TokenClaims {
     pub secret: u32,
     /// When it runs out.
     pub expires_at: Timestamp,
+    /// What it is bound to, if to anything.
+    pub confirmation: Option<Confirmation>,
 }
 
 /// Why a token is no longer worth anything. For the log; clients hear one `invalid_token`.
@@ -101,6 +103,9 @@ pub enum Outlived {
     /// any more.
     #[error("the secret or public key that obtained it is gone")]
     Secret,
+    /// It is not bound to what the keypair's tokens have to be bound to.
+    #[error("it is not bound as its keypair's tokens must be")]
+    NotBound,
     /// The keypair itself gave it up.
     #[error("it was revoked")]
     Revoked,
@@ -122,6 +127,9 @@ impl TokenClaims {
         }
         if !keypair.still_opens(self.secret, now) {
             return Err(Outlived::Secret);
+        }
+        if !keypair.token_binding.is_met_by(self.confirmation) {
+            return Err(Outlived::NotBound);
         }
         if keypair.has_revoked(self.id) {
             return Err(Outlived::Revoked);

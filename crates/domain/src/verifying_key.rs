@@ -78,9 +78,14 @@ impl FromStr for AssertionAlgorithm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thumbprint([u8; 32]);
 
+/// The text is not of the form of a thumbprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a thumbprint")]
+pub struct MalformedThumbprint;
+
 impl Thumbprint {
     /// From what a store kept.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
@@ -94,6 +99,15 @@ impl Thumbprint {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, json!(members).to_string().as_bytes()).as_ref());
         Self(hash)
+    }
+}
+
+impl FromStr for Thumbprint {
+    type Err = MalformedThumbprint;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| MalformedThumbprint)?;
+        bytes.try_into().map(Self).map_err(|_| MalformedThumbprint)
     }
 }
 
@@ -265,7 +279,7 @@ impl VerifyingKey {
     }
 
     /// Whether `signature` is of `message` and made with its private half.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let key = UnparsedPublicKey::new(self.algorithm.verification(), &self.spki);
         key.verify(message, signature).is_ok()
     }

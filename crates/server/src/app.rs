@@ -17,6 +17,7 @@ use crate::crypto::{PersonKey, Sealer};
 use crate::live::Live;
 use crate::master_key::{self, MasterKeyError};
 use crate::oauth::access_token::SeenTokens;
+use crate::oauth::dpop::SeenProofs;
 use crate::oauth::throttle::Throttle;
 use crate::overload::Overload;
 use crate::passwords::Passwords;
@@ -49,6 +50,8 @@ pub(crate) struct App {
     pub(crate) signing_keys: SigningKeys,
     /// What verified tokens say.
     pub(crate) seen_tokens: SeenTokens,
+    /// The DPoP proofs that were accepted lately.
+    pub(crate) seen_proofs: SeenProofs,
     /// Turns identifiers of people and machines into what is stored of them.
     pub(crate) person_key: PersonKey,
     /// What everything secret in the store is sealed with.
@@ -172,6 +175,7 @@ impl App {
             config,
             signing_keys,
             seen_tokens: SeenTokens::new(SEEN_TOKENS),
+            seen_proofs: SeenProofs::new(),
             person_key: PersonKey::new(&person_key),
             sealer,
         })

@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use axum::http::HeaderName;
 use domain::{KeyId, MAX_TOKEN_LIFETIME};
 use serde::Deserialize;
 
 use crate::signing::Algorithm;
+use crate::tls::TlsFiles;
 
 /// The settings that the program runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +28,12 @@ pub(crate) struct Config {
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// How log lines look.
     pub(crate) log: LogFormat,
+    /// The certificate that TLS is served with; plain HTTP without it.
+    pub(crate) tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// In which header a trusted proxy passes on its client's certificate, if it does.
+    pub(crate) client_certificate_header: Option<HeaderName>,
     /// The keypairs that may ask about every token; others ask about their own.
     pub(crate) resource_servers: Vec<KeyId>,
     /// How long an access token lives, in seconds.
@@ -103,7 +109,7 @@ pub(crate) struct Flags {
     /// Where to serve [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
-    /// The address under which clients reach the server, the issuer [default: http:// and where it listens]
+    /// The address under which clients reach the server, the issuer [default: http://, or with a certificate https://, and where it listens]
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
     /// The data folder [default: ./feedback-data]
@@ -121,14 +127,17 @@ pub(crate) struct Flags {
 }
 
 /// The names of the settings, as in `feedback.toml`; in variables in capitals, behind `FEEDBACK_`.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 17] = [
     "listen",
     "public_url",
     "data",
     "database_url",
     "metrics_listen",
     "log",
+    "tls_certificate",
+    "tls_key",
     "trusted_proxies",
+    "client_certificate_header",
     "resource_servers",
     "token_lifetime",
     "signing_algorithm",
@@ -149,8 +158,11 @@ struct Settings {
     database_url: Option<String>,
     metrics_listen: Option<String>,
     log: Option<String>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
     #[serde(default)]
     trusted_proxies: Several,
+    client_certificate_header: Option<String>,
     #[serde(default)]
     resource_servers: Several,
     #[serde(default = "default_token_lifetime")]
@@ -230,7 +242,9 @@ impl Default for Config {
             database_url: None,
             metrics_listen: None,
             log: LogFormat::default(),
+            tls: None,
             trusted_proxies: Vec::new(),
+            client_certificate_header: None,
             resource_servers: Vec::new(),
             token_lifetime: default_token_lifetime(),
             signing_algorithm: Algorithm::default(),
@@ -283,6 +297,16 @@ impl Config {
             Some("json") => LogFormat::Json,
             Some(other) => return Err(ConfigError(format!("log = {other}: expected text or json"))),
         };
+        let tls = match (settings.tls_certificate, settings.tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(ConfigError("tls_key is missing beside tls_certificate".to_owned()));
+            }
+            (None, Some(_)) => {
+                return Err(ConfigError("tls_certificate is missing beside tls_key".to_owned()));
+            }
+        };
         let config = Self {
             listen: parsed("listen", &settings.listen)?,
             public_url: settings.public_url.map(|url| url.trim_end_matches('/').to_owned()),
@@ -297,7 +321,12 @@ impl Config {
                 .map(|address| parsed("metrics_listen", &address))
                 .transpose()?,
             log: flags.log.unwrap_or(log),
+            tls,
             trusted_proxies: settings.trusted_proxies.parsed("trusted_proxies")?,
+            client_certificate_header: settings
+                .client_certificate_header
+                .map(|name| parsed("client_certificate_header", &name))
+                .transpose()?,
             resource_servers: settings.resource_servers.parsed("resource_servers")?,
             token_lifetime: settings.token_lifetime,
             signing_algorithm: settings
@@ -322,6 +351,11 @@ impl Config {
             return Err(ConfigError(format!(
                 "token_lifetime = {}: expected 1 to {most} seconds",
                 self.token_lifetime
+            )));
+        }
+        if let (Some(header), []) = (&self.client_certificate_header, self.trusted_proxies.as_slice()) {
+            return Err(ConfigError(format!(
+                "client_certificate_header = {header}: it is believed of proxies only that are named in trusted_proxies"
             )));
         }
         match &self.public_url {
@@ -349,13 +383,15 @@ impl Config {
         let loopback = host == "localhost"
             || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         match scheme {
+            "http" if self.tls.is_some() => refused("with tls_certificate, it is https that is served"),
             "http" if loopback => Ok(()),
             "http" => refused(
-                "http is for loopback addresses only; use https, behind a proxy that is named in trusted_proxies",
+                "http is for loopback addresses only; use https, with tls_certificate and tls_key or behind a proxy that is \
+                 named in trusted_proxies",
             ),
-            "https" if self.trusted_proxies.is_empty() => {
-                refused("https is served by a proxy in front; name its addresses in trusted_proxies")
-            }
+            "https" if self.tls.is_none() && self.trusted_proxies.is_empty() => refused(
+                "https takes tls_certificate and tls_key, or a proxy in front; name its addresses in trusted_proxies",
+            ),
             "https" => Ok(()),
             _ => refused("expected https"),
         }
@@ -364,7 +400,8 @@ impl Config {
     /// The settings once the listener is bound: the public URL is known then.
     pub(crate) fn bound(mut self, listen: SocketAddr) -> Self {
         self.listen = listen;
-        self.public_url.get_or_insert_with(|| format!("http://{listen}"));
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        self.public_url.get_or_insert_with(|| format!("{scheme}://{listen}"));
         self
     }
 
@@ -376,6 +413,11 @@ impl Config {
     /// The audience of access tokens and the resource of the Feedback API (RFC 8707): its base URL.
     pub(crate) fn api_resource(&self) -> String {
         format!("{}/v1", self.issuer())
+    }
+
+    /// Whether tokens can be bound to the certificates of clients (RFC 8705 §3).
+    pub(crate) fn sees_client_certificates(&self) -> bool {
+        self.tls.is_some() || self.client_certificate_header.is_some()
     }
 
     /// Where the master key is kept.
@@ -390,6 +432,7 @@ fn parsed<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, ConfigErro
 
 fn expected(name: &str) -> &'static str {
     match name {
+        "client_certificate_header" => "the name of a header",
         "trusted_proxies" => "a list of IP addresses with commas between",
         "resource_servers" => "a list of Key IDs with commas between",
         _ => "an address and port, as in 127.0.0.1:8080",
@@ -426,8 +469,12 @@ mod tests {
             ("PUBLIC_URL", "http://feedback.example.com", "public_url"),
             ("PUBLIC_URL", "https://feedback.example.com", "trusted_proxies"),
             ("PUBLIC_URL", "http://127.0.0.1:1/path", "public_url"),
+            ("TLS_CERTIFICATE", "cert.pem", "tls_key"),
+            ("TLS_KEY", "key.pem", "tls_certificate"),
             ("LISTEN", "0.0.0.0:80", "public_url"),
             ("TRUSTED_PROXIES", "proxy", "trusted_proxies"),
+            ("CLIENT_CERTIFICATE_HEADER", "Client-Cert", "trusted_proxies"),
+            ("CLIENT_CERTIFICATE_HEADER", "Client Cert", "client_certificate_header"),
             ("RESOURCE_SERVERS", "env_01jdaaaaaaaaaaaaaaaaaaaaaa", "resource_servers"),
             ("LOG", "yaml", "log = yaml"),
             ("SIGNING_ALGORITHM", "HS256", "signing_algorithm"),
@@ -483,6 +530,17 @@ mod tests {
         assert_eq!(config.resource_servers, both);
         let by_variable = load(&[("RESOURCE_SERVERS", &format!("{one}, {two}"))], &Flags::default()).unwrap();
         assert_eq!(by_variable.resource_servers, both);
+    }
+
+    #[test]
+    fn https_is_fine_where_tls_is_served() {
+        let tls = [("TLS_CERTIFICATE", "cert.pem"), ("TLS_KEY", "key.pem")];
+        let with = |url| load(&[tls.as_slice(), &[("PUBLIC_URL", url)]].concat(), &Flags::default());
+        assert!(with("https://feedback.example.com").is_ok());
+        let refused = with("http://127.0.0.1:8080").unwrap_err();
+        assert!(refused.contains("public_url") && refused.contains("https"), "{refused}");
+        let config = load(&tls, &Flags::default()).unwrap().bound(SocketAddr::from(DEFAULT_LISTEN));
+        assert_eq!(config.issuer(), "https://127.0.0.1:8080");
     }
 
     #[test]

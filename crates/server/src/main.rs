@@ -5,6 +5,7 @@ mod api;
 mod app;
 mod cli;
 mod client_address;
+mod client_certificate;
 mod config;
 mod crypto;
 mod failures;
@@ -26,6 +27,7 @@ mod surroundings;
 mod system;
 #[cfg(test)]
 mod test_data;
+mod tls;
 mod web;
 mod whole_body;
 

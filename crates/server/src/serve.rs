@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::live::{FEED_INTERVAL, FLUSH_INTERVAL};
 use crate::metrics;
 use crate::router::router;
+use crate::tls::Tls;
 use crate::whole_body::ARRIVES_WITHIN;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
@@ -25,16 +26,17 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 /// How often it is asked whether a signing key is due, or over.
 const SIGNING_KEYS_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// How long the headers of a request may take to arrive, and a connection to answer.
+/// How long a handshake may take, the headers of a request to arrive, and a connection to answer.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 
 /// How long what was begun may take to finish after SIGTERM.
 const FINISH_WITHIN: Duration = Duration::from_secs(25);
 
-/// Serves on `listener` until `stop` says so, then finishes what was begun.
+/// Serves on `listener`, over TLS if there is one, until `stop` says so, then finishes what was begun.
 pub(crate) async fn serve(
     app: Arc<App>,
     listener: TcpListener,
+    tls: Option<Tls>,
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     app.live.catch_up().await.map_err(std::io::Error::other)?;
@@ -55,7 +57,13 @@ pub(crate) async fn serve(
         let _ = stop.wait_for(|stop| *stop).await;
         handle.graceful_shutdown(Some(FINISH_WITHIN));
     });
-    let served = server.serve(service).await;
+    let served = match tls {
+        Some(tls) => {
+            upkeep.spawn(tls.clone().follow(signal(SignalKind::hangup())?));
+            server.acceptor(tls.acceptor(HEADERS_WITHIN)).serve(service).await
+        }
+        None => server.serve(service).await,
+    };
     finishing.abort();
     upkeep.shutdown().await;
     if let Err(error) = app.live.flush_uses().await {

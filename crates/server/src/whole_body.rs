@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 
-use crate::api::authorization::bearer;
+use crate::api::authorization::presented;
 use crate::app::App;
 use crate::oauth::access_token;
 
@@ -45,8 +45,8 @@ pub(crate) async fn read_first(app: &App, request: Request) -> Result<Request, R
 }
 
 async fn has_token(app: &App, parts: &Parts) -> bool {
-    match bearer(parts) {
-        Ok(token) => access_token::verify(app, token).await.is_ok(),
+    match presented(parts) {
+        Ok((_, token)) => access_token::is_one(app, token).await,
         Err(_) => false,
     }
 }

@@ -26,7 +26,7 @@ macro_rules! columns {
     () => {
         "keypair.id, keypair.owner_id, keypair.comment, keypair.scopes, keypair.enabled, keypair.generation, \
          keypair.version, keypair.expires_at, keypair.created_at, keypair.created_by_kind, keypair.created_by_id, \
-         keypair.created_by_name, keypair.secrets_made, keypair.accepts_secrets, way.n, \
+         keypair.created_by_name, keypair.secrets_made, keypair.accepts_secrets, keypair.token_binding, way.n, \
          way.hint, way.hash, way.algorithm, way.thumbprint, way.spki, way.created_at AS way_created_at, \
          way.expires_at AS way_expires_at, way.leaked_at, \
          (SELECT MAX(at) FROM key_use WHERE keypair_id = keypair.id) AS last_used_at, \
@@ -83,6 +83,7 @@ fn keypair(row: &PgRow) -> Result<Keypair> {
         last_used_at: row.instant_or_null("last_used_at")?,
         secrets_made: row.number("secrets_made")?,
         accepts_secrets: row.value("accepts_secrets")?,
+        token_binding: row.parsed("token_binding")?,
         secrets: Vec::new(),
         public_keys: Vec::new(),
     })
@@ -220,8 +221,9 @@ impl Keypairs for PostgresStorage {
             environments::require_open(tx, keypair.owner).await?;
             sqlx::query(
                 "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
-                 created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                 created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets, \
+                 token_binding) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
             )
             .bind(keypair.id.to_string())
             .bind(keypair.owner.to_string())
@@ -237,6 +239,7 @@ impl Keypairs for PostgresStorage {
             .bind(keypair.created_by.name())
             .bind(i64::from(keypair.secrets_made))
             .bind(keypair.accepts_secrets)
+            .bind(keypair.token_binding.name())
             .execute(&mut *tx)
             .await
             .stored()?;
@@ -294,7 +297,8 @@ impl Keypairs for PostgresStorage {
             }
             sqlx::query(
                 "UPDATE keypair SET comment = $1, scopes = $2, enabled = $3, generation = $4, version = $5, \
-                 expires_at = $6, secrets_made = $7, accepts_secrets = $8 WHERE id = $9",
+                 expires_at = $6, secrets_made = $7, accepts_secrets = $8, token_binding = $9 \
+                 WHERE id = $10",
             )
             .bind(after.comment.as_str())
             .bind(after.scopes.to_string())
@@ -304,6 +308,7 @@ impl Keypairs for PostgresStorage {
             .bind(after.expires_at.map(|at| at.as_millisecond()))
             .bind(i64::from(after.secrets_made))
             .bind(after.accepts_secrets)
+            .bind(after.token_binding.name())
             .bind(before.id.to_string())
             .execute(&mut *tx)
             .await

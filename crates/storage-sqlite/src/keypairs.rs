@@ -59,6 +59,7 @@ fn keypair(row: &SqliteRow, secrets: Vec<Secret>, public_keys: Vec<PublicKey>) -
         last_used_at: row.instant_or_null("last_used_at")?,
         secrets_made: row.value("secrets_made")?,
         accepts_secrets: row.value("accepts_secrets")?,
+        token_binding: row.parsed("token_binding")?,
         secrets,
         public_keys,
     })
@@ -132,8 +133,9 @@ impl Keypairs for SqliteStorage {
         environments::require_open(&mut tx, keypair.owner).await?;
         sqlx::query(
             "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
-             created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets, \
+             token_binding) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(keypair.id.to_string())
         .bind(keypair.owner.to_string())
@@ -149,6 +151,7 @@ impl Keypairs for SqliteStorage {
         .bind(keypair.created_by.name())
         .bind(keypair.secrets_made)
         .bind(keypair.accepts_secrets)
+        .bind(keypair.token_binding.name())
         .execute(&mut *tx)
         .await
         .stored()?;
@@ -244,7 +247,7 @@ impl Keypairs for SqliteStorage {
         }
         sqlx::query(
             "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
-             expires_at = ?, secrets_made = ?, accepts_secrets = ? WHERE id = ?",
+             expires_at = ?, secrets_made = ?, accepts_secrets = ?, token_binding = ? WHERE id = ?",
         )
         .bind(after.comment.as_str())
         .bind(after.scopes.to_string())
@@ -254,6 +257,7 @@ impl Keypairs for SqliteStorage {
         .bind(after.expires_at.map(|at| at.as_millisecond()))
         .bind(after.secrets_made)
         .bind(after.accepts_secrets)
+        .bind(after.token_binding.name())
         .bind(before.id.to_string())
         .execute(&mut *tx)
         .await

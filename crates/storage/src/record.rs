@@ -74,6 +74,7 @@ impl Record for Keypair {
             "enabled": self.enabled,
             "expires_at": self.expires_at,
             "accepts_secrets": self.accepts_secrets,
+            "token_binding": self.token_binding.name(),
             "secrets": secrets,
             "public_keys": public_keys,
         })

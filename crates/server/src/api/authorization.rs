@@ -13,7 +13,8 @@ use super::error::ApiError;
 use crate::app::{App, Author};
 use crate::client_address::client_address;
 use crate::live::LiveKeypair;
-use crate::oauth::access_token::{self, TokenRefused, Verified};
+use crate::oauth::access_token::{self, Scheme, TokenRefused, Verified};
+use crate::oauth::dpop::ProofRefused;
 
 /// Which token a route asks for.
 pub(crate) trait Requirement: Send + Sync + 'static {
@@ -134,24 +135,33 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for Token<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let verified = match access_token::verify(app, bearer(parts)?).await {
+        let (scheme, token) = presented(parts)?;
+        let verified = match access_token::verify(app, parts, (scheme, token)).await {
             Ok(verified) => verified,
-            Err(TokenRefused::Invalid(why)) => {
-                tracing::debug!(why, "a token was refused");
-                return Err(ApiError::InvalidToken);
-            }
-            Err(TokenRefused::Unavailable(error)) => return Err(ApiError::Unavailable(Box::new(error))),
+            Err(refused) => return Err(refusal(scheme, refused)),
         };
         if !R::ANY_OF.is_empty() && !R::ANY_OF.iter().any(|scope| verified.scopes.contains(*scope)) {
-            return Err(ApiError::MissingScope(R::ANY_OF));
+            return Err(ApiError::MissingScope(scheme, R::ANY_OF));
         }
         let address = client_address(&parts.extensions, &parts.headers, &app.config.trusted_proxies);
         Ok(Self { verified, address, requirement: PhantomData })
     }
 }
 
-/// The token in the one place where it may stand (RFC 6750 §2.1; RFC 9700 §4.3.2 on why not in the query).
-pub(crate) fn bearer(parts: &Parts) -> Result<&str, ApiError> {
+fn refusal(scheme: Scheme, refused: TokenRefused) -> ApiError {
+    tracing::debug!(why = %refused, "a token was refused");
+    match refused {
+        TokenRefused::Invalid(_) => ApiError::InvalidToken(scheme),
+        TokenRefused::Unproven => ApiError::InvalidToken(Scheme::Dpop),
+        TokenRefused::Proof(ProofRefused::Invalid(why)) => ApiError::InvalidProof(why),
+        TokenRefused::Proof(ProofRefused::TooMany) => ApiError::Overloaded,
+        TokenRefused::Unavailable(error) => ApiError::Unavailable(Box::new(error)),
+    }
+}
+
+/// The token in the one place where it may stand (RFC 6750 §2.1; RFC 9700 §4.3.2 on why not in the query), and how it is
+/// presented.
+pub(crate) fn presented(parts: &Parts) -> Result<(Scheme, &str), ApiError> {
     let in_query = parts.uri.query().is_some()
         && Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .is_ok_and(|Query(pairs)| pairs.iter().any(|(name, _)| name == "access_token"));
@@ -166,16 +176,15 @@ pub(crate) fn bearer(parts: &Parts) -> Result<&str, ApiError> {
     if headers.next().is_some() {
         return Err(TWICE);
     }
-    let header = header.to_str().map_err(|_| ApiError::InvalidToken)?;
-    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(ApiError::NoToken);
-    }
+    let header = header.to_str().map_err(|_| ApiError::InvalidToken(Scheme::Bearer))?;
+    let (name, token) = header.split_once(' ').unwrap_or((header, ""));
+    let named = |scheme: &Scheme| name.eq_ignore_ascii_case(scheme.name());
+    let scheme = [Scheme::Bearer, Scheme::Dpop].into_iter().find(named).ok_or(ApiError::NoToken)?;
     // A proxy may have joined two headers.
     if token.contains(',') {
         return Err(TWICE);
     }
-    Ok(token.trim())
+    Ok((scheme, token.trim()))
 }
 
 /// The caller has a token that meets `R` and reaches the open environment in the address.

@@ -7,24 +7,27 @@ use std::sync::Arc;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::{KeypairRefusal, MAX_SECRETS, Scope, Scopes};
+use domain::{AssertionAlgorithm, KeypairRefusal, MAX_SECRETS, Scope, Scopes};
 use storage::StorageError;
 
 use super::shapes::{FieldError, Problem};
 use crate::app::App;
 use crate::keypairs::KeypairError;
+use crate::oauth::access_token::Scheme;
 
 /// Why a request was not carried out.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     /// There is no token.
     NoToken,
-    /// The token is not one of ours, or outlived.
-    InvalidToken,
+    /// The token is not one of ours, outlived, or not bound as it is presented; how it should be presented.
+    InvalidToken(Scheme),
+    /// The DPoP proof beside the token does not hold, or is missing; what to mend.
+    InvalidProof(&'static str),
     /// The token is given in a way other than one `Authorization` header.
     MisplacedToken(&'static str),
-    /// The token has none of the scopes, any of which would do.
-    MissingScope(&'static [Scope]),
+    /// The token, presented so, has none of the scopes, any of which would do.
+    MissingScope(Scheme, &'static [Scope]),
     /// The caller would hand on scopes that its own token lacks.
     BeyondCaller(Scopes),
     /// There is no such object within the token's reach.
@@ -93,6 +96,7 @@ problem_kinds! {
     INVALID_HEADER = BAD_REQUEST, "invalid_header", "A header is not as it should be";
     TOKEN_REQUIRED = UNAUTHORIZED, "token_required", "A token is needed";
     INVALID_TOKEN = UNAUTHORIZED, "invalid_token", "The token is not valid";
+    INVALID_DPOP_PROOF = UNAUTHORIZED, "invalid_dpop_proof", "The DPoP proof is not valid";
     INSUFFICIENT_SCOPE = FORBIDDEN, "insufficient_scope", "The token lacks a scope";
     NOT_FOUND = NOT_FOUND, "not_found", "Not found";
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
@@ -121,8 +125,9 @@ impl ApiError {
             Self::BadParameters(_) => &INVALID_PARAMETER,
             Self::BadHeader(_) => &INVALID_HEADER,
             Self::NoToken => &TOKEN_REQUIRED,
-            Self::InvalidToken => &INVALID_TOKEN,
-            Self::MissingScope(_) | Self::BeyondCaller(_) => &INSUFFICIENT_SCOPE,
+            Self::InvalidToken(_) => &INVALID_TOKEN,
+            Self::InvalidProof(_) => &INVALID_DPOP_PROOF,
+            Self::MissingScope(..) | Self::BeyondCaller(_) => &INSUFFICIENT_SCOPE,
             Self::NotFound | Self::NoSuchAddress => &NOT_FOUND,
             Self::WrongMethod => &METHOD_NOT_ALLOWED,
             Self::TooManySecrets => &TOO_MANY_SECRETS,
@@ -142,12 +147,18 @@ impl ApiError {
     fn detail(&self) -> String {
         match self {
             Self::NoToken => "Send an access token: `Authorization: Bearer …`.".to_owned(),
-            Self::InvalidToken => {
+            Self::InvalidToken(Scheme::Bearer) => {
                 "The token is malformed, has expired or was revoked; obtain another at the token endpoint."
                     .to_owned()
             }
+            Self::InvalidToken(Scheme::Dpop) => {
+                "The token is malformed, has expired, was revoked, or is not bound to the key of the proof; send \
+                 `Authorization: DPoP …` and a proof signed with the key that the token was obtained with."
+                    .to_owned()
+            }
+            Self::InvalidProof(why) => format!("Of the DPoP proof: {why}."),
             Self::MisplacedToken(detail) | Self::BadHeader(detail) => (*detail).to_owned(),
-            Self::MissingScope(any_of) => match any_of {
+            Self::MissingScope(_, any_of) => match any_of {
                 [scope] => format!("This needs a token with the scope `{scope}`."),
                 several => {
                     let names: Vec<_> = several.iter().map(|scope| format!("`{scope}`")).collect();
@@ -200,15 +211,25 @@ impl ApiError {
         }
     }
 
-    /// The challenge to a client that has no token, no good one, or one that does not suffice (RFC 6750 §3).
+    /// The challenge to a client that has no token, no good one, or one that does not suffice (RFC 6750 §3, RFC 9449
+    /// §7.1).
     fn challenge(&self, app: &App) -> Option<String> {
         let issuer = app.config.issuer();
-        let base = format!("Bearer resource_metadata=\"{issuer}/.well-known/oauth-protected-resource/v1\"");
+        let metadata = format!("resource_metadata=\"{issuer}/.well-known/oauth-protected-resource/v1\"");
+        let base = match self {
+            Self::InvalidProof(_)
+            | Self::InvalidToken(Scheme::Dpop)
+            | Self::MissingScope(Scheme::Dpop, _) => {
+                format!("DPoP algs=\"{}\", {metadata}", AssertionAlgorithm::NAMES.join(" "))
+            }
+            _ => format!("Bearer {metadata}"),
+        };
         match self {
             Self::NoToken => Some(base),
-            Self::InvalidToken => Some(format!("{base}, error=\"invalid_token\"")),
+            Self::InvalidToken(_) => Some(format!("{base}, error=\"invalid_token\"")),
+            Self::InvalidProof(_) => Some(format!("{base}, error=\"invalid_dpop_proof\"")),
             Self::MisplacedToken(_) => Some(format!("{base}, error=\"invalid_request\"")),
-            Self::MissingScope(any_of) => {
+            Self::MissingScope(_, any_of) => {
                 let scopes: Scopes = any_of.iter().copied().collect();
                 Some(format!("{base}, error=\"insufficient_scope\", scope=\"{scopes}\""))
             }
@@ -290,7 +311,7 @@ impl From<StorageError> for ApiError {
             // What is closed is out of every token's reach; here it was closed in the middle of the request.
             StorageError::NotFound | StorageError::Closed => Self::NotFound,
             StorageError::Moved => Self::Moved,
-            StorageError::NotAllowed => Self::InvalidToken,
+            StorageError::NotAllowed => Self::InvalidToken(Scheme::Bearer),
             StorageError::Exists => Self::Exists,
             StorageError::Unavailable(_) => Self::Unavailable(error.into()),
             StorageError::LastAdministrator

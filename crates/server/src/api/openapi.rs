@@ -49,7 +49,10 @@ pub(super) fn description() -> OpenApi {
     let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));
     let scheme = SecurityScheme::OAuth2(OAuth2::with_description(
         [flow],
-        "An access token of an API keypair: the Key ID is the `client_id`, the Key Secret the `client_secret`.",
+        "An access token of an API keypair: the Key ID is the `client_id`, the Key Secret the `client_secret`. Sent as \
+         `Authorization: Bearer …`. A token whose `token_type` is `DPoP` is bound to a key of the client's and sent as \
+         `Authorization: DPoP …`, with a proof in the header `DPoP` (RFC 9449); one that is bound to the client's \
+         certificate is sent as a Bearer token over a connection with that (RFC 8705 §3).",
     ));
     document.components.get_or_insert_default().add_security_scheme(SECURITY_SCHEME, scheme);
     document

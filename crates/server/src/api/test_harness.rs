@@ -152,6 +152,7 @@ impl TestApp {
             comment: Comment::new("made for a test").unwrap(),
             scopes: scopes.parse::<Scopes>().unwrap(),
             expires_at: None,
+            token_binding: domain::TokenBinding::None,
         };
         let (keypair, secret): (Keypair, KeySecret) =
             Keypair::create(new, None, Actor::Operator, self.now(), &*self.app.entropy).unwrap();

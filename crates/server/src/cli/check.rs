@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use domain::ChainHash;
 use serde::Serialize;
 
-use super::failure::{About, Result};
+use super::failure::{About, Failure, Result};
 use super::output;
 use super::store::{Common, PART};
 use crate::app::{App, Missing};
+use crate::tls::Tls;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
@@ -28,6 +29,7 @@ impl Check {
     pub(super) async fn run(self) -> Result<ExitCode> {
         // Opening reads the settings, and opens what is sealed under the master key.
         let app = self.common.open(Missing::Refuse).await?;
+        app.config.tls.as_ref().map(Tls::open).transpose().map_err(Failure::new)?;
         let checked = check(&app).await;
         app.store.close().await;
         let (audit_events, faults) = checked?;

@@ -1,7 +1,7 @@
 //! `feedback key …`
 
 use clap::Subcommand;
-use domain::{KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, Timestamp};
+use domain::{KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, Timestamp, TokenBinding};
 use storage::Slice;
 
 use super::failure::{About, Failure, Result};
@@ -37,6 +37,9 @@ enum Act {
         /// When it stops by itself: an instant, or a time from now as in 90d; never without it
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
+        /// What its tokens must be bound to
+        #[arg(long, value_name = "none|dpop|mtls", default_value_t)]
+        token_binding: TokenBinding,
         #[command(flatten)]
         public_key: PublicKey,
     },
@@ -78,6 +81,9 @@ enum Act {
         /// Whether its secrets open anything, or only what its public keys verify
         #[arg(long, group = "change", value_name = "true|false")]
         accept_secrets: Option<bool>,
+        /// What its tokens must be bound to
+        #[arg(long, group = "change", value_name = "none|dpop|mtls")]
+        token_binding: Option<TokenBinding>,
     },
     /// Add a secret, and show it once
     Rotate {
@@ -137,12 +143,13 @@ impl Key {
 impl Act {
     async fn run(self, app: &App, json: bool) -> Result<()> {
         match self {
-            Self::Create { owner, scope, comment, expires, public_key } => {
+            Self::Create { owner, scope, comment, expires, token_binding, public_key } => {
                 let new = NewKeypair {
                     owner: arguments::owner(&owner)?,
                     comment: arguments::comment(&comment)?,
                     scopes: arguments::scopes(&scope)?,
                     expires_at: expires.map(|when| arguments::moment(&when, app.clock.now())).transpose()?,
+                    token_binding,
                 };
                 if let Some(key) = public_key.read(app.clock.now())? {
                     let what = new.owner.to_string();
@@ -156,7 +163,7 @@ impl Act {
             Self::Show { key } => print(app, json, &find(app, &key).await?),
             Self::Enable { key } => switch(app, json, &key, true).await,
             Self::Disable { key } => switch(app, json, &key, false).await,
-            Self::Edit { key, comment, scope, expires, accept_secrets } => {
+            Self::Edit { key, comment, scope, expires, accept_secrets, token_binding } => {
                 let expires_at = match expires.as_deref() {
                     None => None,
                     Some("never") => Some(None),
@@ -168,6 +175,7 @@ impl Act {
                     scopes: scope.as_deref().map(arguments::scopes).transpose()?,
                     expires_at,
                     accepts_secrets: accept_secrets,
+                    token_binding,
                 };
                 print(app, json, &change(app, &find(app, &key).await?, &edit).await?)
             }
@@ -335,6 +343,7 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
         ("Last used", instant_or(keypair.last_used_at, "never")),
         ("Secrets", secrets),
         ("Public keys", public_keys),
+        ("Tokens bound by", keypair.token_binding.to_string()),
     ])
 }
 

@@ -9,6 +9,7 @@ use super::failure::{About, Failure, Result};
 use super::{logs, output};
 use crate::app::{App, Missing};
 use crate::config::{Config, Flags};
+use crate::tls::Tls;
 use crate::{metrics, serve, web};
 
 #[derive(Debug, clap::Args)]
@@ -21,6 +22,7 @@ impl Serve {
     pub(super) async fn run(self) -> Result<()> {
         let config = Config::load(&self.flags).map_err(Failure::new)?;
         logs::start(config.log, logs::Level::Everything)?;
+        let tls = config.tls.as_ref().map(Tls::open).transpose().map_err(Failure::new)?;
         let listener = bind("--listen", config.listen).await?;
         let metrics = match config.metrics_listen {
             Some(address) => {
@@ -44,7 +46,7 @@ impl Serve {
             "serving"
         );
         let metrics = metrics.map(|(listener, counted)| tokio::spawn(metrics::serve(listener, counted)));
-        let served = serve::serve(app, listener, stop).await;
+        let served = serve::serve(app, listener, tls, stop).await;
         if let Some(metrics) = metrics {
             metrics.abort();
         }

@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
-use domain::{Credential, Environment, EnvironmentId, KeyId, Owner, Scopes, Timestamp, TokenClaims, TokenId};
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::{
+    Confirmation, Credential, Environment, EnvironmentId, KeyId, Owner, Scopes, Thumbprint, Timestamp,
+    TokenClaims, TokenId,
+};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use storage::{KeyUse, StorageError};
 
+use super::dpop::{ProofRefused, Proven, prove};
 use crate::app::App;
+use crate::client_certificate::client_certificate;
 use crate::crypto::sha256;
 use crate::live::LiveKeypair;
 use crate::signing::{KeyHash, Keys, NotSigned};
@@ -27,8 +35,65 @@ struct Claims<'a> {
     owner: &'a str,
     /// The keypair's generation: disabling starts a new one.
     r#gen: i64,
-    /// The number of the secret that obtained it.
+    /// The number of the secret or public key that obtained it.
     sec: u32,
+    /// What it is bound to.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    cnf: Option<Cnf<'a>>,
+}
+
+/// One of these (RFC 7800 §3.1).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+enum Cnf<'a> {
+    #[serde(rename = "jkt")]
+    Key(&'a str),
+    #[serde(rename = "x5t#S256")]
+    Certificate(&'a str),
+}
+
+/// The `cnf` claim: its name, and its value in base64url.
+pub(super) fn cnf(confirmation: Confirmation) -> (&'static str, String) {
+    match confirmation {
+        Confirmation::Key(key) => ("jkt", key.to_string()),
+        Confirmation::Certificate(hash) => ("x5t#S256", URL_SAFE_NO_PAD.encode(hash)),
+    }
+}
+
+/// How a token is presented, in the `Authorization` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// RFC 6750 §2.1.
+    Bearer,
+    /// With a proof (RFC 9449 §7.1).
+    Dpop,
+}
+
+impl Scheme {
+    /// That of a token that is bound so.
+    pub(super) fn of(confirmation: Option<Confirmation>) -> Self {
+        match confirmation {
+            Some(Confirmation::Key(_)) => Self::Dpop,
+            Some(Confirmation::Certificate(_)) | None => Self::Bearer,
+        }
+    }
+
+    /// Its name, and the `token_type`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
+}
+
+/// What a token is given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grant {
+    pub(super) scopes: Scopes,
+    /// The one environment that it is for; all that the keypair reaches without it.
+    pub(super) narrowed_to: Option<EnvironmentId>,
+    pub(super) confirmation: Option<Confirmation>,
 }
 
 /// A token as it is handed out.
@@ -39,20 +104,21 @@ pub(super) struct Issued {
     pub(super) expires_in: i64,
 }
 
-/// Makes a token of the keypair, obtained by secret `n`, for the whole API or one environment of it.
+/// Makes a token of the keypair, obtained by secret or public key `n`.
 pub(super) async fn issue(
     app: &App,
     keypair: KeyId,
     credential: &Credential,
     n: u32,
-    scopes: Scopes,
-    narrowed_to: Option<EnvironmentId>,
+    grant: Grant,
     now: Timestamp,
 ) -> Result<Issued, NotSigned> {
+    let Grant { scopes, narrowed_to, confirmation } = grant;
     let iat = now.as_second();
     let lifetime = iat + i64::from(app.config.token_lifetime);
     let exp = credential.ends_at(n).map_or(lifetime, |end| end.as_second().min(lifetime));
     let id = keypair.to_string();
+    let cnf = confirmation.map(cnf);
     let claims = Claims {
         iss: app.config.issuer(),
         aud: &resource(app, narrowed_to),
@@ -65,6 +131,11 @@ pub(super) async fn issue(
         owner: &credential.owner.to_string(),
         r#gen: credential.generation,
         sec: n,
+        cnf: match (confirmation, &cnf) {
+            (Some(Confirmation::Key(_)), Some((_, value))) => Some(Cnf::Key(value)),
+            (Some(Confirmation::Certificate(_)), Some((_, value))) => Some(Cnf::Certificate(value)),
+            _ => None,
+        },
     };
     Ok(Issued { token: app.signing_keys.sign(&app.live, &claims, now).await?, expires_in: exp - iat })
 }
@@ -108,6 +179,12 @@ pub(crate) enum TokenRefused {
     /// Not one of ours, or outlived; clients hear no more than that.
     #[error("{0}")]
     Invalid(String),
+    /// It is bound to a key, and whoever sends it does not prove to have that.
+    #[error("it is bound to a key, and the request is not proven with that")]
+    Unproven,
+    /// The proof that comes with it does not hold.
+    #[error(transparent)]
+    Proof(#[from] ProofRefused),
     /// It can't be told right now.
     #[error("the store can't be asked: {0}")]
     Unavailable(#[from] StorageError),
@@ -163,20 +240,51 @@ struct Signed {
 pub(crate) struct SeenTokens(Cache<[u8; 32], Signed>);
 
 impl SeenTokens {
-    /// Remembers at most `most` tokens, of some 250 bytes each.
+    /// Remembers at most `most` tokens, of some 300 bytes each.
     pub(crate) fn new(most: usize) -> Self {
         Self(Cache::new(most))
     }
 }
 
-/// Verifies a token: its signature and claims, and then always what its keypair is right now. Counts as its use.
-pub(crate) async fn verify(app: &App, token: &str) -> Result<Verified, TokenRefused> {
+/// Verifies the token that a request comes with: its signature and claims, then always what its keypair is right now,
+/// and that it is in the hands that it is bound to. Counts as its use.
+pub(crate) async fn verify(
+    app: &App,
+    request: &Parts,
+    (scheme, token): (Scheme, &str),
+) -> Result<Verified, TokenRefused> {
     let now = app.clock.now();
     let verified = judge(app, signed(app, token).await?, now).await?;
+    match (verified.claims.confirmation, scheme) {
+        (None, Scheme::Bearer) => {}
+        (Some(Confirmation::Key(key)), Scheme::Dpop) => {
+            let proven = Proven { method: &request.method, path: request.uri.path(), token: Some(token) };
+            match prove(app, &request.headers, proven, now)? {
+                Some(signer) if signer == key => {}
+                Some(_) => return Err(TokenRefused::Unproven),
+                None => return Err(ProofRefused::Invalid("the header DPoP is missing").into()),
+            }
+        }
+        (Some(Confirmation::Certificate(hash)), Scheme::Bearer) => {
+            if client_certificate(request, &app.config) != Some(hash) {
+                return Err(TokenRefused::Invalid("it is bound to another certificate".to_owned()));
+            }
+        }
+        (Some(Confirmation::Key(_)), Scheme::Bearer) => return Err(TokenRefused::Unproven),
+        (_, Scheme::Dpop) => return Err(TokenRefused::Invalid("it is bound to no key".to_owned())),
+    }
     let claims = &verified.claims;
     let used = KeyUse { keypair: claims.keypair, secret: claims.secret, at: now };
     app.live.note_use(&verified.live, used);
     Ok(verified)
+}
+
+/// Whether it is a token that is worth something, in the right hands.
+pub(crate) async fn is_one(app: &App, token: &str) -> bool {
+    match signed(app, token).await {
+        Ok(signed) => judge(app, signed, app.clock.now()).await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 /// The token, if it is worth something at `now` and its keypair is one that may be asked about; of others nothing more
@@ -194,8 +302,8 @@ pub(super) async fn worth_something(
     };
     match judged {
         Ok(verified) => Ok(Some(verified)),
-        Err(TokenRefused::Invalid(_)) => Ok(None),
         Err(TokenRefused::Unavailable(error)) => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
@@ -245,6 +353,16 @@ fn read(app: &App, keys: &Keys, token: &str) -> Result<Signed, TokenRefused> {
         generation: claims.r#gen,
         secret: claims.sec,
         expires_at: Timestamp::from_second(claims.exp).map_err(|_| invalid("a claim is wrong"))?,
+        confirmation: claims.cnf.map(confirmation).transpose()?,
     };
     Ok(Signed { key, claims, narrowed_to, issued_at })
+}
+
+fn confirmation(cnf: Cnf<'_>) -> Result<Confirmation, TokenRefused> {
+    let (Cnf::Key(text) | Cnf::Certificate(text)) = cnf;
+    let hash: Thumbprint = text.parse().map_err(|_| TokenRefused::Invalid("a claim is wrong".to_owned()))?;
+    Ok(match cnf {
+        Cnf::Key(_) => Confirmation::Key(hash),
+        Cnf::Certificate(_) => Confirmation::Certificate(*hash.as_bytes()),
+    })
 }

@@ -1,13 +1,10 @@
 //! What a client signs to say who it is: a JWT (RFC 7523 §3, as draft-ietf-oauth-rfc7523bis narrows it: `aud` is the
 //! issuer alone). Read here, believed only if one of the keypair's public keys verifies it.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{AssertionAlgorithm, Credential, KeyId, Timestamp, from_millis};
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use crate::api::body::Object;
+use super::client_jwt::{ClientJwt, is_there, number};
 use crate::crypto::sha256;
 
 /// The one value of `client_assertion_type` (RFC 7523 §2.2).
@@ -83,28 +80,11 @@ enum Audience {
     Listed([String; 1]),
 }
 
-fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
-}
-
-/// A number that may be missing, but is nothing else.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    f64::deserialize(deserializer).map(Some)
-}
-
-fn read<T: DeserializeOwned>(part: &str) -> Option<T> {
-    let json = URL_SAFE_NO_PAD.decode(part).ok()?;
-    serde_json::from_slice::<Object<T>>(&json).ok().map(|Object(value)| value)
-}
-
 impl ClientAssertion {
     /// Reads an assertion; none of what it could be if it is not well-formed, or signed in a way that is not used here,
     /// or of somebody else than `client_id` says.
     pub(super) fn read(text: &str, client_id: Option<&str>) -> Option<Self> {
-        let (message, signature) = text.rsplit_once('.')?;
-        let (header, claims) = message.split_once('.')?;
-        let header: Header = read(header)?;
-        let claims: Claims = read(claims)?;
+        let ClientJwt::<Header, Claims> { header, claims, message, signature } = ClientJwt::read(text)?;
         if header.jwk || header.jku || header.x5u || header.x5c || header.crit {
             return None;
         }
@@ -122,7 +102,7 @@ impl ClientAssertion {
             kid: header.kid,
             claims,
             message: message.to_owned(),
-            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+            signature,
         })
     }
 

@@ -7,6 +7,7 @@ use domain::MAX_REVOKED;
 use serde_json::json;
 use storage::StorageError;
 
+use super::dpop::ProofRefused;
 use super::form::FormError;
 
 /// Why a request was refused (RFC 6749 §5.2, RFC 8707 §2).
@@ -37,6 +38,9 @@ pub(crate) enum OAuthError {
     /// A scope that does not exist or that the keypair may not request; names it.
     #[error("{0}")]
     InvalidScope(#[from] domain::ScopeError),
+    /// The DPoP proof does not hold, or is missing (RFC 9449 §5); says what to mend.
+    #[error("{0}")]
+    InvalidProof(&'static str),
     /// A resource that is not the Feedback API.
     #[error(
         "the resource is not served here: use the Feedback API's base URL or the URL of one environment that the keypair reaches"
@@ -88,6 +92,7 @@ impl OAuthError {
             }
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::InvalidProof(_) => (StatusCode::BAD_REQUEST, "invalid_dpop_proof"),
             Self::InvalidTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
             Self::TooManyFailures { .. } | Self::TooManyTokens { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable")
@@ -104,6 +109,15 @@ impl OAuthError {
 impl From<StorageError> for OAuthError {
     fn from(error: StorageError) -> Self {
         Self::Unavailable(error.into())
+    }
+}
+
+impl From<ProofRefused> for OAuthError {
+    fn from(refused: ProofRefused) -> Self {
+        match refused {
+            ProofRefused::Invalid(why) => Self::InvalidProof(why),
+            ProofRefused::TooMany => Self::Overloaded,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use domain::KeyId;
 use serde_json::{Value, json};
 
-use super::access_token::{Verified, worth_something};
+use super::access_token::{Scheme, Verified, cnf, worth_something};
 use super::client_request::{ClientRequest, no_store};
 use super::error::OAuthError;
 use crate::app::App;
@@ -53,11 +53,11 @@ pub(super) async fn introspect(
 /// What is said of a token that is worth something. The scopes are those that it has now.
 fn active(app: &App, verified: &Verified) -> Value {
     let claims = &verified.claims;
-    json!({
+    let mut answer = json!({
         "active": true,
         "scope": verified.scopes.to_string(),
         "client_id": claims.keypair,
-        "token_type": "Bearer",
+        "token_type": Scheme::of(claims.confirmation).name(),
         "exp": claims.expires_at.as_second(),
         "iat": verified.issued_at,
         "sub": claims.keypair,
@@ -65,7 +65,12 @@ fn active(app: &App, verified: &Verified) -> Value {
         "iss": app.config.issuer(),
         "jti": claims.id.to_string(),
         "owner": claims.owner.to_string(),
-    })
+    });
+    if let (Some(confirmation), Some(members)) = (claims.confirmation, answer.as_object_mut()) {
+        let (name, value) = cnf(confirmation);
+        members.insert("cnf".to_owned(), json!({ name: value }));
+    }
+    answer
 }
 
 /// Whether the client names the signed form among what it accepts.

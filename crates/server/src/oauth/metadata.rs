@@ -33,6 +33,8 @@ pub(super) async fn metadata(State(app): State<Arc<App>>) -> Json<Value> {
         "introspection_endpoint": format!("{issuer}{INTROSPECTION_PATH}"),
         "introspection_endpoint_auth_methods_supported": client_authentication,
         "introspection_endpoint_auth_signing_alg_values_supported": AssertionAlgorithm::NAMES,
+        "dpop_signing_alg_values_supported": AssertionAlgorithm::NAMES,
+        "tls_client_certificate_bound_access_tokens": app.config.sees_client_certificates(),
         "introspection_signing_alg_values_supported": algorithms,
         "service_documentation": format!("{issuer}/docs"),
         "protected_resources": [app.config.api_resource()],

@@ -5,7 +5,9 @@ pub(crate) mod access_token;
 mod access_token_tests;
 mod client_assertion;
 mod client_authentication;
+mod client_jwt;
 mod client_request;
+pub(crate) mod dpop;
 pub(crate) mod error;
 mod form;
 #[cfg(test)]
@@ -23,6 +25,8 @@ mod test_signer;
 mod tests;
 pub(crate) mod throttle;
 mod token;
+#[cfg(test)]
+mod token_binding_tests;
 
 use std::sync::Arc;
 

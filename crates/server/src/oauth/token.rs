@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use domain::{EnvironmentId, grant_scopes};
+use axum::http::request::Parts;
+use domain::{Confirmation, EnvironmentId, Timestamp, TokenBinding, grant_scopes};
 use serde::Serialize;
 use storage::KeyUse;
 
-use super::access_token::{issue, parse_resource};
+use super::TOKEN_PATH;
+use super::access_token::{Grant, Scheme, issue, parse_resource};
 use super::client_request::{Authenticated, ClientRequest, NoStore, no_store};
+use super::dpop::{Proven, prove};
 use super::error::OAuthError;
 use crate::app::App;
+use crate::client_certificate::client_certificate;
 use crate::live::LiveKeypair;
 
 /// A successful answer (RFC 6749 §5.1).
@@ -47,17 +51,50 @@ pub(super) async fn token(
     if let Some(most) = app.config.tokens_per_minute {
         live.obtain(most.get(), now).map_err(|seconds| OAuthError::TooManyTokens { seconds })?;
     }
-    let issued = issue(&app, key, credential, n, scopes, narrowed_to, now)
+    let confirmation = confirmation(&app, &request.parts, credential.token_binding, now)?;
+    let grant = Grant { scopes, narrowed_to, confirmation };
+    let issued = issue(&app, key, credential, n, grant, now)
         .await
         .map_err(|error| OAuthError::Unavailable(error.into()))?;
     app.live.note_use(&live, KeyUse { keypair: key, secret: n, at: now });
     let answer = Answer {
         access_token: issued.token,
-        token_type: "Bearer",
+        token_type: Scheme::of(confirmation).name(),
         expires_in: issued.expires_in,
         scope: scopes.to_string(),
     };
     Ok((no_store(), Json(answer)))
+}
+
+/// What the token will be bound to: what the keypair requires, or if it requires nothing, the key of a proof that the
+/// client sends.
+fn confirmation(
+    app: &App,
+    request: &Parts,
+    required: TokenBinding,
+    now: Timestamp,
+) -> Result<Option<Confirmation>, OAuthError> {
+    let proven = Proven { method: &request.method, path: TOKEN_PATH, token: None };
+    let key = prove(app, &request.headers, proven, now)?.map(Confirmation::Key);
+    match (required, key) {
+        (TokenBinding::None, key) => Ok(key),
+        (TokenBinding::Dpop, Some(key)) => Ok(Some(key)),
+        (TokenBinding::Dpop, None) => Err(OAuthError::InvalidProof(
+            "this keypair's tokens must be bound by DPoP; send a proof in the header DPoP",
+        )),
+        (TokenBinding::Mtls, Some(_)) => Err(OAuthError::InvalidProof(
+            "this keypair's tokens are bound to the client's certificate; send no proof",
+        )),
+        (TokenBinding::Mtls, None) => {
+            let certificate = client_certificate(request, &app.config).ok_or_else(|| {
+                OAuthError::InvalidRequest(
+                    "this keypair's tokens must be bound to the client's certificate; connect with one"
+                        .to_owned(),
+                )
+            })?;
+            Ok(Some(Confirmation::Certificate(certificate)))
+        }
+    }
 }
 
 /// The environment that the token is narrowed to, if it is (RFC 8707 §2): one that the keypair reaches.

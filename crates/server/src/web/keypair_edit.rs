@@ -14,7 +14,9 @@ use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
-use super::keypair_new::{ScopeChoice, read_expiry, scope_choices};
+use super::keypair_new::{
+    BindingChoice, ScopeChoice, binding_choices, read_binding, read_expiry, scope_choices,
+};
 use super::outcome::Outcome;
 use super::shell::Shell;
 use super::when::When;
@@ -33,6 +35,7 @@ struct EditPage {
     scopes: Vec<ScopeChoice>,
     scopes_error: Option<String>,
     expires: Field,
+    bindings: Vec<BindingChoice>,
     /// Those that work, where there is something to tell of them.
     secrets: Vec<SecretRow>,
     public_keys: usize,
@@ -71,6 +74,7 @@ impl EditPage {
             scopes: scope_choices(&keypair.owner, |scope| keypair.scopes.contains(scope)),
             scopes_error: None,
             expires: Field::of(keypair.expires_at.map(|at| utc_date(at).to_string()).unwrap_or_default()),
+            bindings: binding_choices(keypair.token_binding),
             secrets: live.filter(|_| several && keypair.accepts_secrets).map(row).collect(),
             public_keys,
         })
@@ -101,6 +105,8 @@ pub(super) async fn save(
     form.comment = Field::of(fields.optional("comment")?.unwrap_or_default());
     form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
     form.scopes = scope_choices(&owner, |scope| fields.all("scope").any(|name| name == scope.name()));
+    let token_binding = read_binding(&fields)?;
+    form.bindings = binding_choices(token_binding.unwrap_or(keypair.token_binding));
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
     let comment = form.comment.read("The comment", Comment::new);
     let expiry = read_expiry(&mut form.expires);
@@ -115,6 +121,7 @@ pub(super) async fn save(
         scopes: Some(*scopes),
         expires_at: changed_expiry(&keypair, expires_at),
         accepts_secrets: None,
+        token_binding,
     };
     match keypairs::edit(&app, &admin.author(), owner, id, &edit, Some(version), None).await {
         Ok(_) => Ok(back(&admin, "keypair-saved")),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use domain::{Comment, Date, KeypairRefusal, NewKeypair, Owner, Scope, Scopes, Timestamp, utc_date};
+use domain::{
+    Comment, Date, KeypairRefusal, NewKeypair, Owner, Scope, Scopes, Timestamp, TokenBinding, utc_date,
+};
 use jiff::ToSpan;
 
 use super::api_management::{self, Made, address, refused, sentence};
@@ -32,6 +34,34 @@ struct NewPage {
     scopes_error: Option<String>,
     expires: Field,
     tomorrow: String,
+    bindings: Vec<BindingChoice>,
+}
+
+/// What tokens may have to be bound to, as an option.
+pub(super) struct BindingChoice {
+    pub(super) value: &'static str,
+    pub(super) label: &'static str,
+    pub(super) chosen: bool,
+}
+
+/// An option for each binding.
+pub(super) fn binding_choices(chosen: TokenBinding) -> Vec<BindingChoice> {
+    let choice = |binding: TokenBinding| BindingChoice {
+        value: binding.name(),
+        label: match binding {
+            TokenBinding::None => "Not required",
+            TokenBinding::Dpop => "By DPoP: the program signs each request",
+            TokenBinding::Mtls => "By mTLS: the program connects with a certificate",
+        },
+        chosen: binding == chosen,
+    };
+    TokenBinding::ALL.map(choice).into()
+}
+
+/// The binding that was chosen, if the form had the choice.
+pub(super) fn read_binding(fields: &Fields) -> Result<Option<TokenBinding>, PageError> {
+    let chosen = fields.optional("token_binding")?.map(str::parse).transpose();
+    chosen.map_err(|_| PageError::BadForm("The field “token_binding” names no binding.".to_owned()))
 }
 
 /// A scope with its checkbox.
@@ -76,6 +106,8 @@ pub(super) async fn create(
     let mut form = NewPage::new(&app, &admin, chosen).await?;
     form.comment = Field::of(fields.optional("comment")?.unwrap_or_default());
     form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
+    let token_binding = read_binding(&fields)?.unwrap_or_default();
+    form.bindings = binding_choices(token_binding);
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
     let comment = form.comment.read("The comment", Comment::new);
     let expiry = read_expiry(&mut form.expires);
@@ -91,11 +123,21 @@ pub(super) async fn create(
             return page(Outcome::Conflict, &form);
         }
     };
-    let new = NewKeypair { owner, comment, scopes: *scopes, expires_at };
+    let new = NewKeypair { owner, comment, scopes: *scopes, expires_at, token_binding };
     let (all, author) = (app.clone(), admin.author());
     match sending.finish(async move { keypairs::create(&all, &author, new, None).await }).await? {
         Ok((keypair, secret)) => {
-            let made = Made::new(&app, "Keypair created", &keypair, &secret, None);
+            let note = match keypair.token_binding {
+                TokenBinding::None => None,
+                TokenBinding::Dpop => Some(
+                    "Its tokens must be bound by DPoP, which curl knows nothing of: below it is refused.",
+                ),
+                TokenBinding::Mtls => {
+                    Some("Its tokens must be bound to a certificate: give curl one with --cert and --key.")
+                }
+            };
+            let note = note.map(str::to_owned);
+            let made = Made::new(&app, "Keypair created", &keypair, &secret, note);
             api_management::show(&app, &admin, None, Some(made)).await
         }
         Err(KeypairError::Refused(KeypairRefusal::ExpiryInThePast)) => {
@@ -125,6 +167,7 @@ impl NewPage {
             scopes: scope_choices(&admin.owner(), chosen),
             scopes_error: None,
             expires: Field::default(),
+            bindings: binding_choices(TokenBinding::None),
             tomorrow: utc_date(app.clock.now()).saturating_add(1.day()).to_string(),
         })
     }

@@ -126,3 +126,17 @@ fn public_keys_are_registered_and_removed() {
     assert!(made.get("secret").is_none());
     assert_eq!((&made["secrets"], &made["accepts_secrets"]), (&json!([]), &json!(false)));
 }
+
+#[test]
+fn tokens_can_be_required_to_be_bound() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let create =
+        ["key", "create", "--owner", &account, "--scope", "feedback-admin", "--token-binding", "mtls"];
+    let made = operator.json(&create);
+    let key = id(&made);
+    assert_eq!(made["token_binding"], "mtls");
+    assert_eq!(operator.json(&["key", "edit", &key, "--token-binding", "dpop"])["token_binding"], "dpop");
+    assert_eq!(operator.json(&["key", "show", &key])["token_binding"], "dpop");
+    assert_eq!(operator.json(&["key", "edit", &key, "--comment", "C"])["token_binding"], "dpop");
+}

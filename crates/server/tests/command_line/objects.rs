@@ -56,7 +56,8 @@ fn objects_have_the_names_of_the_api() {
             "scopes",
             "secret",
             "secrets",
-            "status"
+            "status",
+            "token_binding"
         ]
     );
     assert_eq!(keypair["owner"], json!({"type": "environment", "id": id(&environment)}));

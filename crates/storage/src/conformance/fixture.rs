@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
     Account, Actor, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, Owner,
-    PasswordHash, Query, QuestionText, RevokedToken, Scope, Stamp, Timestamp, TokenId, User, VerifyingKey,
-    from_millis, new_id,
+    PasswordHash, Query, QuestionText, RevokedToken, Scope, Stamp, Timestamp, TokenBinding, TokenId, User,
+    VerifyingKey, from_millis, new_id,
 };
 
 use crate::Storage;
@@ -111,6 +111,7 @@ impl Fixture {
             comment: Comment::new("nightly export").expect("a comment"),
             scopes: Scope::ReportRead.into(),
             expires_at: None,
+            token_binding: TokenBinding::None,
         };
         Keypair::create(new, None, Actor::Operator, self.now(), &Counter(&self.ticks)).expect("a keypair")
     }

@@ -1,4 +1,6 @@
-use domain::{Action, Actor, Comment, Keypair, KeypairEdit, KeypairRefusal, Owner, Stamp, from_millis};
+use domain::{
+    Action, Actor, Comment, Keypair, KeypairEdit, KeypairRefusal, Owner, Stamp, TokenBinding, from_millis,
+};
 
 use super::Fixture;
 use crate::{KeyUse, Slice, StorageError};
@@ -140,6 +142,25 @@ pub async fn who_was_stopped_changes_nothing_any_more(f: Fixture) {
     f.store.remove_keypair(&f.stamp(), caller.owner, caller.id, None).await.unwrap();
     refused(f.store.create_keypair(&by_caller(&f), &late).await);
     assert_eq!(f.store.last_sequence().await.unwrap(), before + 1);
+}
+
+pub async fn what_tokens_must_be_bound_to_is_kept(f: Fixture) {
+    let account = f.account().await;
+    let beside = f.keypair(account.id).await;
+    for token_binding in TokenBinding::ALL {
+        let (keypair, _) = f.unsaved_keypair(account.id);
+        let keypair = Keypair { token_binding, ..keypair };
+        f.store.create_keypair(&f.stamp(), &keypair).await.unwrap();
+        let mut before = keypair;
+        for token_binding in TokenBinding::ALL {
+            let after = Keypair { token_binding, version: before.version + 1, ..before.clone() };
+            change(&f, &before, &after).await;
+            assert_eq!(f.store.keypair(account.id.into(), after.id).await.unwrap(), after);
+            before = after;
+        }
+        assert_eq!(f.store.live_keypair(before.id).await.unwrap().unwrap().keypair, before);
+    }
+    assert_eq!(f.store.keypair(account.id.into(), beside.id).await.unwrap(), beside);
 }
 
 pub async fn secrets_come_and_go_with_the_keypair(f: Fixture) {

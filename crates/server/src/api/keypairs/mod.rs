@@ -15,7 +15,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use domain::{
     Comment, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, ScopeError, Scopes, Timestamp,
-    VerifyingKey,
+    TokenBinding, VerifyingKey,
 };
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -26,7 +26,7 @@ use super::authorization::Token;
 use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
-use super::shapes::{AssertionAlgorithmName, KeypairShape, ListShape, ScopeName};
+use super::shapes::{AssertionAlgorithmName, KeypairShape, ListShape, ScopeName, TokenBindingName};
 use super::versions::Versioned;
 use crate::app::App;
 use crate::keypairs as acts;
@@ -47,6 +47,10 @@ pub(super) struct NewKeypairBody {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-31T12:00:00Z")]
     expires_at: Option<Instant>,
+    /// What its tokens must be bound to; without it, nothing.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = TokenBindingName, required = false)]
+    token_binding: Option<String>,
     /// With it, the keypair gets no secret and accepts none: only assertions that this key verifies.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = NewPublicKey, required = false)]
@@ -78,6 +82,11 @@ pub(super) struct KeypairChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = bool, required = false)]
     accepts_secrets: Option<bool>,
+    /// What its tokens must be bound to. Tokens already issued end at once if they are not, and all of them if they no
+    /// longer have to be as before.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = TokenBindingName, required = false)]
+    token_binding: Option<String>,
 }
 
 /// How to rotate.
@@ -155,11 +164,15 @@ impl<R> Keypairs<'_, R> {
         let mut errors = FieldErrors::default();
         let comment = errors.check("comment", Comment::new(&body.comment));
         let scopes = errors.check("scopes", scopes(&body.scopes));
-        let (Some(comment), Some(scopes)) = (comment, scopes) else {
+        let token_binding = match &body.token_binding {
+            Some(name) => errors.check("token_binding", name.parse()),
+            None => Some(TokenBinding::None),
+        };
+        let (Some(comment), Some(scopes), Some(token_binding)) = (comment, scopes, token_binding) else {
             return Err(errors.into_error());
         };
         let expires_at = body.expires_at.map(|Instant(at)| at);
-        let new = NewKeypair { owner: self.owner, comment, scopes, expires_at };
+        let new = NewKeypair { owner: self.owner, comment, scopes, expires_at, token_binding };
         let (author, held) = (self.caller.author(), self.held());
         match body.public_key {
             None => {
@@ -192,6 +205,7 @@ impl<R> Keypairs<'_, R> {
             scopes: body.scopes.and_then(|names| errors.check("scopes", scopes(&names))),
             expires_at: body.expires_at.map(|at| at.map(|Instant(at)| at)),
             accepts_secrets: body.accepts_secrets,
+            token_binding: body.token_binding.and_then(|name| errors.check("token_binding", name.parse())),
         };
         if !errors.is_empty() {
             return Err(errors.into_error());

@@ -64,6 +64,7 @@ async fn a_keypair_is_created_and_its_secret_shown_once() {
                 "leaked_at": null,
             }],
             "accepts_secrets": true,
+            "token_binding": "none",
             "public_keys": [],
         })
     );

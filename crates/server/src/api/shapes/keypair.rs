@@ -41,8 +41,22 @@ pub(crate) struct KeypairShape {
     secrets: Vec<SecretShape>,
     /// Whether its secrets open anything; if not, only assertions that its public keys verify do.
     accepts_secrets: bool,
+    /// What its tokens must be bound to: by `dpop` to a key of the client's (RFC 9449), by `mtls` to its certificate
+    /// (RFC 8705 §3). With `none`, a client may bind them by DPoP all the same.
+    #[schema(value_type = TokenBindingName)]
+    token_binding: &'static str,
     /// Its public keys, the oldest first.
     public_keys: Vec<PublicKeyShape>,
+}
+
+/// What tokens can have to be bound to.
+#[derive(ToSchema)]
+#[schema(as = TokenBinding, rename_all = "lowercase")]
+#[expect(dead_code, reason = "names the values in the OpenAPI document")]
+pub(crate) enum TokenBindingName {
+    None,
+    Dpop,
+    Mtls,
 }
 
 /// One of a keypair's public keys.
@@ -144,6 +158,7 @@ impl KeypairShape {
             last_used_at: keypair.last_used_at,
             secrets: keypair.secrets.iter().map(SecretShape::from).collect(),
             accepts_secrets: keypair.accepts_secrets,
+            token_binding: keypair.token_binding.name(),
             public_keys: keypair.public_keys.iter().map(PublicKeyShape::from).collect(),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) use access::{AccessShape, ReachedEnvironment};
 pub(crate) use account::AccountShape;
 pub(crate) use audit_event::AuditEventShape;
 pub(crate) use environment::EnvironmentShape;
-pub(crate) use keypair::{AssertionAlgorithmName, KeypairShape, KeypairWithSecret};
+pub(crate) use keypair::{AssertionAlgorithmName, KeypairShape, KeypairWithSecret, TokenBindingName};
 pub(crate) use list::ListShape;
 pub(crate) use owner::OwnerShape;
 pub(crate) use problem::{FieldError, Problem};

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::{Comment, KeySecret, Keypair, NewKeypair, Owner, Scope, Scopes};
+use domain::{Comment, KeySecret, Keypair, NewKeypair, Owner, Scope, Scopes, TokenBinding};
 
 use self::client::Client;
 use self::history::History;
@@ -49,7 +49,7 @@ impl Demo {
             App::open(settings(folder.path()).bound(listen), Missing::Create).await.map_err(Failure::new)?;
         let app = Arc::new(app);
         let history = history::write(&app).await?;
-        let mut serving = tokio::spawn(crate::serve::serve(app.clone(), listener, stop));
+        let mut serving = tokio::spawn(crate::serve::serve(app.clone(), listener, None, stop));
         tokio::select! {
             served = &mut serving => return ended(served),
             shown = show(&app, &history) => shown?,
@@ -119,5 +119,9 @@ async fn show(app: &App, history: &History) -> Result<()> {
 
 async fn keypair(app: &App, owner: Owner, scopes: Scopes, comment: &str) -> Result<(Keypair, KeySecret)> {
     let comment = Comment::new(comment).map_err(Failure::new)?;
-    key::create(app, NewKeypair { owner, comment, scopes, expires_at: None }).await
+    key::create(
+        app,
+        NewKeypair { owner, comment, scopes, expires_at: None, token_binding: TokenBinding::None },
+    )
+    .await
 }

@@ -1,7 +1,7 @@
 //! API management from the first keypair to its end.
 
 use axum::http::StatusCode;
-use domain::{Credential, KeyId, KeySecret, KeypairStatus, Scope};
+use domain::{Credential, KeyId, KeySecret, KeypairStatus, Scope, TokenBinding};
 
 use super::super::door::base;
 use super::{Answer, House};
@@ -155,4 +155,42 @@ async fn a_form_that_is_not_right_makes_no_keypair() {
         assert!(answer.body.contains(words), "{words} not in {}", answer.body);
     }
     assert!(house.get(&list, &admin).await.body.contains("No keypairs yet"));
+}
+
+#[tokio::test]
+async fn what_tokens_must_be_bound_to_is_chosen_and_shown() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let binding = async |id: KeyId| house.app.store.keypair(house.shop(), id).await.unwrap().token_binding;
+    let new = house.get(&format!("{list}/new"), &admin).await;
+    assert!(new.body.contains("<label for=\"token-binding\">Binding of its tokens</label>"));
+    assert!(new.body.contains("<option value=\"none\" selected>"));
+
+    let (unbound, ..) = create(&house, &admin, "Without the choice").await;
+    assert_eq!(binding(unbound).await, TokenBinding::None);
+    let fields =
+        [("comment", ""), ("scope", "feedback-report:read"), ("expires", ""), ("token_binding", "mtls")];
+    let made = house.send_once(&format!("{list}/new"), &list, &admin, &fields).await;
+    assert!(made.body.contains("--cert"), "{}", made.body);
+    let id: KeyId = made.between("<code id=\"key-id\">", "<").parse().unwrap();
+    assert_eq!(binding(id).await, TokenBinding::Mtls);
+
+    let edit = format!("{list}/{id}/edit");
+    let shown = house.get(&edit, &admin).await;
+    assert!(shown.body.contains("<option value=\"mtls\" selected>"), "{}", shown.body);
+    let version = shown.between("name=\"version\" value=\"", "\"").to_owned();
+    let send = async |chosen: &str, version: &str| {
+        let fields = [
+            ("version", version),
+            ("comment", ""),
+            ("scope", "feedback-report:read"),
+            ("expires", ""),
+            ("token_binding", chosen),
+        ];
+        house.post(&edit, &admin, &fields).await.status
+    };
+    assert_eq!(send("bearer", &version).await, StatusCode::BAD_REQUEST);
+    assert_eq!(send("dpop", &version).await, StatusCode::SEE_OTHER);
+    assert_eq!(binding(id).await, TokenBinding::Dpop);
 }

@@ -15,6 +15,7 @@ async fn with_secret(house: &House) -> (Keypair, KeySecret) {
         comment: Comment::new("Nightly export").unwrap(),
         scopes: Scope::ReportRead.into(),
         expires_at: None,
+        token_binding: domain::TokenBinding::None,
     };
     let operator = Author { actor: Actor::Operator, address: None };
     keypairs::create(&house.app, &operator, new, None).await.unwrap()

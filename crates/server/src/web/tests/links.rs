@@ -63,6 +63,7 @@ async fn no_page_leads_to_nothing() {
             comment: Comment::new("").unwrap(),
             scopes: Scopes::from(Scope::ReportRead),
             expires_at: None,
+            token_binding: domain::TokenBinding::None,
         };
         crate::keypairs::create(&house.app, &operator, new, None).await.unwrap();
     }
