@@ -52,6 +52,7 @@ async fn a_keypair_becomes_a_jwt_that_says_only_what_it_must() {
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["expires_in"], 3600);
     assert_eq!(body["scope"], "feedback-report:read feedback-admin");
+    assert_eq!(body.get("refresh_token"), None);
     let token = body["access_token"].as_str().unwrap();
 
     let kid = server.get("", "/oauth2/jwks").await.json()["keys"][0]["kid"].clone();
