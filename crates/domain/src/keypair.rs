@@ -372,9 +372,6 @@ impl Keypair {
     /// without that secret, so switching it on again does not let in whoever else has found it. None if it is none of the
     /// keypair's that still opens anything: what was found is worth nothing, and nobody is stopped for it.
     pub fn leaked(&self, hash: &SecretHash, now: Timestamp) -> Option<Self> {
-        if !self.accepts_secrets {
-            return None;
-        }
         let mut after = self.clone();
         // Once is once, also for a report that was made before and comes after.
         let found =
@@ -382,8 +379,11 @@ impl Keypair {
         let secret = after.secrets.iter_mut().find(found)?;
         secret.expires_at = Some(now);
         secret.leaked_at = Some(now);
-        after.enabled = false;
-        after.generation += 1;
+        // Where secrets are refused, it opens nothing now, and must open nothing either once they are accepted again.
+        if self.accepts_secrets {
+            after.enabled = false;
+            after.generation += 1;
+        }
         after.version += 1;
         Some(after)
     }
@@ -585,6 +585,15 @@ mod tests {
         let (short, _) = keypair.rotated(Some(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
         assert!(short.leaked(&first.hash(), later(59)).is_some());
         assert_eq!(short.leaked(&first.hash(), later(60)), None, "one that has run out");
+        let refusing = Keypair { accepts_secrets: false, ..keypair };
+        let leaked = refusing.leaked(&first.hash(), later(1)).unwrap();
+        assert_eq!(
+            (leaked.enabled, leaked.generation),
+            (true, 1),
+            "it stops nothing where secrets are refused"
+        );
+        let accepting = Keypair { accepts_secrets: true, ..leaked };
+        assert_eq!(Credential::of(&accepting).authenticate(&first.hash(), later(1)), None);
     }
 
     #[test]

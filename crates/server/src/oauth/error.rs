@@ -149,6 +149,9 @@ impl IntoResponse for OAuthError {
             | Self::TooManyTokens { seconds } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
+            Self::Overloaded => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
             Self::Unavailable(error) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 tracing::error!(%error, "the Authorization Server failed");
@@ -176,4 +179,23 @@ pub(super) async fn method_not_allowed() -> OAuthError {
 
 pub(super) async fn no_such_address() -> OAuthError {
     OAuthError::NoSuchAddress
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_to_come_back_hears_when() {
+        let errors = [
+            OAuthError::Overloaded,
+            OAuthError::Unavailable("the store".into()),
+            OAuthError::TooManyFailures { seconds: 1 },
+            OAuthError::TooManyTokens { seconds: 1 },
+            OAuthError::TooManyRevoked { seconds: 1 },
+        ];
+        for error in errors {
+            assert_eq!(error.into_response().headers()[header::RETRY_AFTER], "1");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Bodies of type application/x-www-form-urlencoded, read strictly (RFC 6749 Appendix B): what is malformed or stands
 //! twice is refused, not guessed at.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 
@@ -19,7 +21,7 @@ pub(super) enum FormError {
 
 /// The parameters of a form.
 #[derive(Debug)]
-pub(super) struct Form(Vec<(String, String)>);
+pub(super) struct Form(BTreeMap<String, String>);
 
 impl Form {
     /// Reads a body.
@@ -32,25 +34,21 @@ impl Form {
             return Err(FormError::ContentType);
         }
         let text = std::str::from_utf8(body).map_err(|_| FormError::Utf8)?;
-        let mut parameters: Vec<(String, String)> = Vec::new();
+        let mut parameters = BTreeMap::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decode(name)?, decode(value)?);
-            if parameters.iter().any(|(known, _)| *known == name) {
+            if parameters.contains_key(&name) {
                 return Err(FormError::Twice(name));
             }
-            parameters.push((name, value));
+            parameters.insert(name, value);
         }
         Ok(Self(parameters))
     }
 
     /// The parameter; one without a value counts as left out (RFC 6749 §3.2).
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
