@@ -240,7 +240,7 @@ struct Signed {
 pub(crate) struct SeenTokens(Cache<[u8; 32], Signed>);
 
 impl SeenTokens {
-    /// Remembers at most `most` tokens, of some 300 bytes each.
+    /// Remembers at most `most` tokens, of some 250 bytes each.
     pub(crate) fn new(most: usize) -> Self {
         Self(Cache::new(most))
     }
