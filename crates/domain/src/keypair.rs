@@ -1,15 +1,9 @@
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
-    Action, Actor, Comment, Entropy, KeyId, KeySecret, MAX_PUBLIC_KEYS, Owner, PublicKey, ScopeError, Scopes,
-    SecretHash, TokenBinding, VerifyingKey, new_id,
+    Action, Actor, Comment, Entropy, KeyId, KeySecret, KeypairRefusal, Owner, PublicKey, Scopes, Secret,
+    TokenBinding, VerifyingKey, new_id,
 };
-
-/// The most secrets that one keypair can have at a time.
-pub const MAX_SECRETS: usize = 5;
-
-/// The longest that old secrets can live on beside a new one: a week.
-pub const MAX_OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A Key ID with its secrets and public keys: what a program authenticates with. Owned by an account or an environment, not by the
 /// person who made it.
@@ -49,32 +43,6 @@ pub struct Keypair {
     pub public_keys: Vec<PublicKey>,
 }
 
-/// One of a keypair's secrets: all but the secret itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secret {
-    /// Its number within the keypair, from 1; never given twice.
-    pub n: u32,
-    /// The last characters, for people to tell secrets apart.
-    pub hint: String,
-    /// What the secret is compared with.
-    pub hash: SecretHash,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it stops, if ever.
-    pub expires_at: Option<Timestamp>,
-    /// When it was last authenticated with; a few seconds late.
-    pub last_used_at: Option<Timestamp>,
-    /// When somebody who had found it reported it, if anybody did.
-    pub leaked_at: Option<Timestamp>,
-}
-
-impl Secret {
-    /// Whether it still opens anything at `now`.
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        self.expires_at.is_none_or(|at| now < at)
-    }
-}
-
 /// What a keypair can be, for the list and for `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeypairStatus {
@@ -104,52 +72,6 @@ impl KeypairStatus {
             Self::Expired => "expired",
         }
     }
-}
-
-/// Why a change to a keypair was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeypairRefusal {
-    /// Its scopes are not such as it can have.
-    #[error("{0}")]
-    Scopes(#[from] ScopeError),
-    /// It would expire before it could be used.
-    #[error("the expiry must lie in the future")]
-    ExpiryInThePast,
-    /// The caller would hand on what it does not hold itself.
-    #[error("the caller's own token lacks `{0}`")]
-    BeyondCaller(Scopes),
-    /// The old secrets would live on for too long, or for less than no time.
-    #[error("the overlap must be from 0 seconds to 7 days")]
-    Overlap,
-    /// It has as many secrets as it can have.
-    #[error("a keypair has at most {MAX_SECRETS} secrets; delete one first")]
-    TooManySecrets,
-    /// It has no secret of that number.
-    #[error("the keypair has no such secret")]
-    NoSuchSecret,
-    /// It would be left without a way to authenticate.
-    #[error("the last secret can't be deleted; remove the keypair, or rotate or add a public key first")]
-    LastSecret,
-    /// It has as many public keys as it can have.
-    #[error("a keypair has at most {MAX_PUBLIC_KEYS} public keys; delete one first")]
-    TooManyPublicKeys,
-    /// It has that public key.
-    #[error("the keypair has this public key already")]
-    SamePublicKey,
-    /// It has no public key of that number.
-    #[error("the keypair has no such public key")]
-    NoSuchPublicKey,
-    /// It would be left without a way to authenticate.
-    #[error(
-        "the last public key can't be deleted; remove the keypair, or rotate or add another public key first"
-    )]
-    LastPublicKey,
-    /// It would accept no secrets, and has no public key that works.
-    #[error("a keypair that accepts no secrets needs a public key that works; add one first")]
-    NeedsPublicKey,
-    /// It would get a secret that it does not accept.
-    #[error("the keypair accepts no secrets; let it accept them first, or add a public key")]
-    SecretsNotAccepted,
 }
 
 /// What a new keypair shall be.
@@ -319,98 +241,10 @@ impl Keypair {
         }
     }
 
-    /// The keypair with one more secret. The others live on for `overlap` if they would live longer, or as long as
-    /// they would without it. Who can rotate can act as the keypair, so `held` must cover all of its scopes.
-    pub fn rotated(
-        &self,
-        overlap: Option<SignedDuration>,
-        held: Option<Scopes>,
-        now: Timestamp,
-        entropy: &dyn Entropy,
-    ) -> Result<(Self, KeySecret), KeypairRefusal> {
-        within_held(self.scopes, held)?;
-        if !self.accepts_secrets {
-            return Err(KeypairRefusal::SecretsNotAccepted);
-        }
-        let mut after = self.clone();
-        if let Some(overlap) = overlap {
-            if overlap.is_negative() || overlap > MAX_OVERLAP {
-                return Err(KeypairRefusal::Overlap);
-            }
-            let at = now.checked_add(overlap).map_err(|_| KeypairRefusal::Overlap)?;
-            for secret in &mut after.secrets {
-                secret.expires_at = Some(secret.expires_at.map_or(at, |own| own.min(at)));
-            }
-        }
-        // A secret that has run out is only still listed; it makes room.
-        after.secrets.retain(|secret| secret.is_live(now));
-        if after.secrets.len() >= MAX_SECRETS {
-            return Err(KeypairRefusal::TooManySecrets);
-        }
-        let secret = KeySecret::generate(entropy);
-        after.secrets_made += 1;
-        after.secrets.push(Secret::new(after.secrets_made, &secret, now));
-        after.version += 1;
-        Ok((after, secret))
-    }
-
-    /// The keypair without secret `n`, which ends the tokens that it obtained and no others.
-    pub fn without_secret(&self, n: u32, now: Timestamp) -> Result<Self, KeypairRefusal> {
-        if !self.secrets.iter().any(|secret| secret.n == n) {
-            return Err(KeypairRefusal::NoSuchSecret);
-        }
-        let mut after = self.clone();
-        after.secrets.retain(|secret| secret.n != n);
-        if !after.can_authenticate(now) {
-            return Err(KeypairRefusal::LastSecret);
-        }
-        after.version += 1;
-        Ok(after)
-    }
-
-    /// The keypair once somebody has reported the secret with this hash as leaked: switched off, with a new generation, and
-    /// without that secret, so switching it on again does not let in whoever else has found it. None if it is none of the
-    /// keypair's that still opens anything: what was found is worth nothing, and nobody is stopped for it.
-    pub fn leaked(&self, hash: &SecretHash, now: Timestamp) -> Option<Self> {
-        let mut after = self.clone();
-        // Once is once, also for a report that was made before and comes after.
-        let found =
-            |secret: &&mut Secret| secret.hash == *hash && secret.is_live(now) && secret.leaked_at.is_none();
-        let secret = after.secrets.iter_mut().find(found)?;
-        secret.expires_at = Some(now);
-        secret.leaked_at = Some(now);
-        // Where secrets are refused, it opens nothing now, and must open nothing either once they are accepted again.
-        if self.accepts_secrets {
-            after.enabled = false;
-            after.generation += 1;
-        }
-        after.version += 1;
-        Some(after)
-    }
-
-    /// When the last of its secrets was reported as leaked, until that has made room for another.
-    pub fn leaked_at(&self) -> Option<Timestamp> {
-        self.secrets.iter().filter_map(|secret| secret.leaked_at).max()
-    }
-
     /// Whether anything opens it at `now`, switched on or not.
     pub(crate) fn can_authenticate(&self, now: Timestamp) -> bool {
         let by_secret = self.accepts_secrets && self.secrets.iter().any(|secret| secret.is_live(now));
         by_secret || self.has_live_public_key(now)
-    }
-}
-
-impl Secret {
-    fn new(n: u32, secret: &KeySecret, now: Timestamp) -> Self {
-        Self {
-            n,
-            hint: secret.hint(),
-            hash: secret.hash(),
-            created_at: now,
-            expires_at: None,
-            last_used_at: None,
-            leaked_at: None,
-        }
     }
 }
 
@@ -424,7 +258,8 @@ pub(crate) fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), Ke
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Credential, Outlived, Scope, TokenClaims, TokenId, from_millis};
+    use crate::{Credential, MAX_OVERLAP, Outlived, Scope, TokenClaims, TokenId, from_millis};
+    use jiff::SignedDuration;
     use std::sync::atomic::{AtomicU8, Ordering};
 
     struct Counter(AtomicU8);

@@ -11,6 +11,7 @@ mod credential;
 mod id;
 mod key_secret;
 mod keypair;
+mod keypair_refusal;
 mod owner;
 mod public_key;
 mod query;
@@ -18,6 +19,7 @@ mod report;
 mod response;
 mod role;
 mod scope;
+mod secret;
 mod signing_key;
 mod state;
 mod text;
@@ -33,9 +35,8 @@ pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
 pub use credential::Credential;
 pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id};
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
-pub use keypair::{
-    Keypair, KeypairEdit, KeypairRefusal, KeypairStatus, MAX_OVERLAP, MAX_SECRETS, NewKeypair, Secret,
-};
+pub use keypair::{Keypair, KeypairEdit, KeypairStatus, NewKeypair};
+pub use keypair_refusal::KeypairRefusal;
 pub use owner::Owner;
 pub use public_key::{MAX_PUBLIC_KEYS, PublicKey};
 pub use query::Query;
@@ -45,6 +46,7 @@ pub use report::{
 pub use response::{MAX_BATCH, NewResponse, PersonHash, ResponseError, SubmittedResponse, check_batch};
 pub use role::{Grant, Member, Place, Role, effective_role};
 pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
+pub use secret::{MAX_OVERLAP, MAX_SECRETS, Secret};
 pub use signing_key::{
     MAX_TOKEN_LIFETIME, PUBLISHED_FIRST, SigningKeyLife, SigningKeyState, signing_key, signing_key_is_due,
     signing_key_lives,

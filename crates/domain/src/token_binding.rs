@@ -63,7 +63,15 @@ pub enum Confirmation {
     /// The thumbprint of the key that signs DPoP proofs: `jkt` (RFC 9449 §6.1).
     Key(Thumbprint),
     /// The SHA-256 of the client's certificate in DER: `x5t#S256` (RFC 8705 §3.1).
-    Certificate([u8; 32]),
+    Certificate(Thumbprint),
+}
+
+impl Confirmation {
+    /// The hash that it is.
+    pub const fn hash(self) -> Thumbprint {
+        let (Self::Key(hash) | Self::Certificate(hash)) = self;
+        hash
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +91,8 @@ mod tests {
     }
 
     const KEY: Option<Confirmation> = Some(Confirmation::Key(Thumbprint::from_bytes([1; 32])));
-    const CERTIFICATE: Option<Confirmation> = Some(Confirmation::Certificate([1; 32]));
+    const CERTIFICATE: Option<Confirmation> =
+        Some(Confirmation::Certificate(Thumbprint::from_bytes([1; 32])));
 
     fn now() -> Timestamp {
         from_millis(1_770_000_000_000)

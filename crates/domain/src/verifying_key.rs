@@ -74,7 +74,7 @@ impl FromStr for AssertionAlgorithm {
     }
 }
 
-/// The SHA-256 of a key's required members (RFC 7638): its `kid`, in base64url.
+/// The SHA-256 of a key's required members (RFC 7638), in base64url its `kid`; or of a certificate in DER (RFC 8705 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thumbprint([u8; 32]);
 
@@ -84,7 +84,7 @@ pub struct Thumbprint([u8; 32]);
 pub struct MalformedThumbprint;
 
 impl Thumbprint {
-    /// From what a store kept.
+    /// From the hash, as a store kept it.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

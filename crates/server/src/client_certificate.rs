@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum_server::tls::TlsInfo;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use domain::Thumbprint;
 use percent_encoding::percent_decode;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -17,17 +18,21 @@ use crate::crypto::sha256;
 
 /// The SHA-256 of the client's certificate in DER, if it has one. From a trusted proxy, the one in the header that is
 /// configured, since the connection is the proxy's own; from anybody else that of the connection, and no header counts.
-pub(crate) fn client_certificate(request: &Parts, config: &Config) -> Option<[u8; 32]> {
+pub(crate) fn client_certificate(request: &Parts, config: &Config) -> Option<Thumbprint> {
     let ConnectInfo(peer) = request.extensions.get::<ConnectInfo<SocketAddr>>()?;
     if !config.trusted_proxies.contains(&peer.ip().to_canonical()) {
         let tls = request.extensions.get::<Arc<TlsInfo>>()?;
-        return tls.peer_certificates.first().map(|certificate| sha256(certificate));
+        return tls.peer_certificates.first().map(|certificate| thumbprint(certificate));
     }
     let mut headers = request.headers.get_all(config.client_certificate_header.as_ref()?).iter();
     match (headers.next(), headers.next()) {
-        (Some(header), None) => der(header.as_bytes()).map(|certificate| sha256(&certificate)),
+        (Some(header), None) => der(header.as_bytes()).map(|certificate| thumbprint(&certificate)),
         _ => None,
     }
+}
+
+fn thumbprint(certificate: &[u8]) -> Thumbprint {
+    Thumbprint::from_bytes(sha256(certificate))
 }
 
 /// A certificate as proxies pass it on: DER in Base64 between colons (RFC 9440 §2.1), or percent-encoded PEM.

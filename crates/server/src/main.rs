@@ -8,6 +8,7 @@ mod client_address;
 mod client_certificate;
 mod config;
 mod crypto;
+mod database_url;
 mod failures;
 mod keypairs;
 mod leaked_secret;

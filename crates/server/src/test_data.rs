@@ -11,7 +11,7 @@ use storage_sqlite::SqliteStorage;
 use tempfile::TempDir;
 
 use crate::app::STORE_FILE;
-use crate::config::DatabaseUrl;
+use crate::database_url::DatabaseUrl;
 
 /// Gone when it is dropped.
 pub(crate) struct TestData {

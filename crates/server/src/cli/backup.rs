@@ -10,7 +10,8 @@ use super::output;
 use super::store::{Common, operator};
 use super::{ask, check};
 use crate::app::{self, App, Missing};
-use crate::config::{Config, DatabaseUrl};
+use crate::config::Config;
+use crate::database_url::DatabaseUrl;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Backup {

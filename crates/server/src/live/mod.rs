@@ -102,7 +102,7 @@ impl Live {
 
     /// The keypair, if it is in memory and that counts.
     pub(crate) fn remembered_keypair(&self, id: KeyId) -> Option<Arc<LiveKeypair>> {
-        self.feed.is_fresh(LEASE).then(|| self.keypairs.get(&id)).flatten()
+        self.is_trusted().then(|| self.keypairs.get(&id)).flatten()
     }
 
     /// The environment, if it exists and is open.

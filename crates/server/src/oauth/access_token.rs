@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{
     Confirmation, Credential, Environment, EnvironmentId, KeyId, Owner, Scopes, Thumbprint, Timestamp,
     TokenClaims, TokenId,
@@ -42,21 +40,23 @@ struct Claims<'a> {
     cnf: Option<Cnf<'a>>,
 }
 
-/// One of these (RFC 7800 §3.1).
+/// The claim `cnf`: one of these (RFC 7800 §3.1).
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-enum Cnf<'a> {
+pub(super) enum Cnf<'a> {
     #[serde(rename = "jkt")]
     Key(&'a str),
     #[serde(rename = "x5t#S256")]
     Certificate(&'a str),
 }
 
-/// The `cnf` claim: its name, and its value in base64url.
-pub(super) fn cnf(confirmation: Confirmation) -> (&'static str, String) {
-    match confirmation {
-        Confirmation::Key(key) => ("jkt", key.to_string()),
-        Confirmation::Certificate(hash) => ("x5t#S256", URL_SAFE_NO_PAD.encode(hash)),
+impl<'a> Cnf<'a> {
+    /// That of a confirmation, whose text is its hash.
+    pub(super) fn of(confirmation: Confirmation, hash: &'a str) -> Self {
+        match confirmation {
+            Confirmation::Key(_) => Self::Key(hash),
+            Confirmation::Certificate(_) => Self::Certificate(hash),
+        }
     }
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn issue(
     let lifetime = iat + i64::from(app.config.token_lifetime);
     let exp = credential.ends_at(n).map_or(lifetime, |end| end.as_second().min(lifetime));
     let id = keypair.to_string();
-    let cnf = confirmation.map(cnf);
+    let hash = confirmation.map(|bound| bound.hash().to_string());
     let claims = Claims {
         iss: app.config.issuer(),
         aud: &resource(app, narrowed_to),
@@ -131,11 +131,7 @@ pub(super) async fn issue(
         owner: &credential.owner.to_string(),
         r#gen: credential.generation,
         sec: n,
-        cnf: match (confirmation, &cnf) {
-            (Some(Confirmation::Key(_)), Some((_, value))) => Some(Cnf::Key(value)),
-            (Some(Confirmation::Certificate(_)), Some((_, value))) => Some(Cnf::Certificate(value)),
-            _ => None,
-        },
+        cnf: confirmation.zip(hash.as_deref()).map(|(bound, hash)| Cnf::of(bound, hash)),
     };
     Ok(Issued { token: app.signing_keys.sign(&app.live, &claims, now).await?, expires_in: exp - iat })
 }
@@ -363,6 +359,6 @@ fn confirmation(cnf: Cnf<'_>) -> Result<Confirmation, TokenRefused> {
     let hash: Thumbprint = text.parse().map_err(|_| TokenRefused::Invalid("a claim is wrong".to_owned()))?;
     Ok(match cnf {
         Cnf::Key(_) => Confirmation::Key(hash),
-        Cnf::Certificate(_) => Confirmation::Certificate(*hash.as_bytes()),
+        Cnf::Certificate(_) => Confirmation::Certificate(hash),
     })
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use domain::KeyId;
 use serde_json::{Value, json};
 
-use super::access_token::{Scheme, Verified, cnf, worth_something};
+use super::access_token::{Cnf, Scheme, Verified, worth_something};
 use super::client_request::{ClientRequest, no_store};
 use super::error::OAuthError;
 use crate::app::App;
@@ -67,8 +67,8 @@ fn active(app: &App, verified: &Verified) -> Value {
         "owner": claims.owner.to_string(),
     });
     if let (Some(confirmation), Some(members)) = (claims.confirmation, answer.as_object_mut()) {
-        let (name, value) = cnf(confirmation);
-        members.insert("cnf".to_owned(), json!({ name: value }));
+        let hash = confirmation.hash().to_string();
+        members.insert("cnf".to_owned(), json!(Cnf::of(confirmation, &hash)));
     }
     answer
 }

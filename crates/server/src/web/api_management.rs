@@ -173,6 +173,12 @@ impl KeyPath {
     }
 }
 
+/// What the path of one of its secrets or public keys carries besides.
+#[derive(Deserialize)]
+pub(super) struct NumberPath {
+    pub(super) n: u32,
+}
+
 /// `POST …/api-management/{key}/enable`
 pub(super) async fn enable(
     admin: Admin,

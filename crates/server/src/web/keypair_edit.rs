@@ -6,10 +6,9 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{Comment, Keypair, KeypairEdit, KeypairRefusal, Scopes, Timestamp, utc_date};
-use serde::Deserialize;
 use storage::StorageError;
 
-use super::api_management::{KeyPath, address, back, refused, sentence};
+use super::api_management::{KeyPath, NumberPath, address, back, refused, sentence};
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
@@ -143,18 +142,12 @@ fn changed_expiry(keypair: &Keypair, chosen: Option<Timestamp>) -> Option<Option
     if keypair.expires_at.map(utc_date) == chosen.map(utc_date) { None } else { Some(chosen) }
 }
 
-/// What the path of a secret carries.
-#[derive(Deserialize)]
-pub(super) struct SecretPath {
-    n: u32,
-}
-
 /// `POST …/api-management/{key}/secrets/{n}/end`
 pub(super) async fn end_secret(
     admin: Admin,
     State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
-    Path(secret): Path<SecretPath>,
+    Path(secret): Path<NumberPath>,
 ) -> Result<Response, PageError> {
     let (owner, id) = (admin.owner(), path.id()?);
     match keypairs::delete_secret(&app, &admin.author(), owner, id, secret.n, None).await {

@@ -6,9 +6,8 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{KeyId, Keypair, KeypairEdit, KeypairRefusal, PublicKey, PublicKeyError, VerifyingKey};
-use serde::Deserialize;
 
-use super::api_management::{KeyPath, address, refused, sentence};
+use super::api_management::{KeyPath, NumberPath, address, refused, sentence};
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
@@ -79,18 +78,12 @@ pub(super) async fn add(
     }
 }
 
-/// What the path of a public key carries.
-#[derive(Deserialize)]
-pub(super) struct PublicKeyPath {
-    n: u32,
-}
-
 /// `POST …/api-management/{key}/public-keys/{n}/remove`
 pub(super) async fn remove(
     admin: Admin,
     State(app): State<Arc<App>>,
     Path(path): Path<KeyPath>,
-    Path(public): Path<PublicKeyPath>,
+    Path(public): Path<NumberPath>,
 ) -> Result<Response, PageError> {
     let (owner, id) = (admin.owner(), path.id()?);
     let removed = keypairs::delete_public_key(&app, &admin.author(), owner, id, public.n, None).await;
