@@ -50,8 +50,8 @@ pub use role::{Grant, Member, Place, Role, effective_role};
 pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
 pub use secret::{MAX_OVERLAP, MAX_SECRETS, Secret};
 pub use signing_key::{
-    MAX_TOKEN_LIFETIME, PUBLISHED_FIRST, SigningKeyHash, SigningKeyLife, SigningKeyState, signing_key, signing_key_is_due,
-    signing_key_lives,
+    MAX_TOKEN_LIFETIME, PUBLISHED_FIRST, SigningKeyHash, SigningKeyLife, SigningKeyState, signing_key,
+    signing_key_is_due, signing_key_lives,
 };
 pub use standing::{Fallen, Standing};
 pub use state::State;

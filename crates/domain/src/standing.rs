@@ -146,18 +146,12 @@ mod tests {
         assert_eq!(judge(&token, &rotated.without_secret(1, now()).unwrap()), outlived(Outlived::Secret));
         let with_key = keypair.with_public_key(key(), None, None, now()).unwrap();
         let edit = KeypairEdit { accepts_secrets: Some(false), ..KeypairEdit::default() };
-        assert_eq!(
-            judge(&token, &with_key.edited(&edit, None, now()).unwrap()),
-            outlived(Outlived::Secret)
-        );
+        assert_eq!(judge(&token, &with_key.edited(&edit, None, now()).unwrap()), outlived(Outlived::Secret));
         let bound = KeypairEdit { token_binding: Some(TokenBinding::Dpop), ..KeypairEdit::default() };
         assert_eq!(judge(&token, &edited(bound)), outlived(Outlived::NotBound));
         let gave_up = Credential::of(&keypair).without_tokens(vec![TokenId::from_bytes([1; 16])]);
         let kids = ["kid".to_owned()];
-        assert_eq!(
-            token.judge(keypair.id, Some(&gave_up), &kids, now()),
-            outlived(Outlived::Revoked)
-        );
+        assert_eq!(token.judge(keypair.id, Some(&gave_up), &kids, now()), outlived(Outlived::Revoked));
         assert_eq!(token.judge(keypair.id, None, &kids, now()), outlived(Outlived::Removed));
         let live = Credential::of(&keypair);
         let other = "key_00000000000000000000000000".parse().unwrap();

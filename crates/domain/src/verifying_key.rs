@@ -143,10 +143,14 @@ pub enum PublicKeyError {
     #[error("expected a key on P-256 or Ed25519, or an RSA key of 2048 to 4096 bits")]
     Kind,
     /// A point of Ed25519 that hides nothing, or is not written as RFC 8032 §5.1.2 says.
-    #[error("that is no key of Ed25519 that anybody made: for one of its few weak points everybody can sign; make another pair")]
+    #[error(
+        "that is no key of Ed25519 that anybody made: for one of its few weak points everybody can sign; make another pair"
+    )]
     Weak,
     /// Numbers with which RSA is no signature.
-    #[error("the modulus and the exponent of an RSA key must be odd, and the exponent at least 3; 65537 is the usual one")]
+    #[error(
+        "the modulus and the exponent of an RSA key must be odd, and the exponent at least 3; 65537 is the usual one"
+    )]
     Rsa,
     /// An algorithm that is not used here, or not with this kind of key.
     #[error("the algorithm must be ES256 for P-256, EdDSA for Ed25519, RS256 or PS256 for RSA")]
@@ -431,7 +435,10 @@ mod tests {
             [(&[1][..], 1), (&[2], 1), (&[0], 1), (&[], 1), (&[1, 0, 0], 1), (&[1, 0, 1], 2), (&[0xff; 9], 1)]
         {
             let refused = key(e, last);
-            assert!(matches!(refused, Err(PublicKeyError::Rsa | PublicKeyError::Kind)), "{e:?} {last}: {refused:?}");
+            assert!(
+                matches!(refused, Err(PublicKeyError::Rsa | PublicKeyError::Kind)),
+                "{e:?} {last}: {refused:?}"
+            );
         }
     }
 

@@ -17,7 +17,7 @@ pub enum StorageError {
     NotAllowed,
     /// What lets the program that asks do it was taken from it.
     #[error(transparent)]
-    Fallen(#[from] Fallen),
+    Fallen(Fallen),
     /// Something else already has that name or address.
     #[error("it exists already")]
     Exists,

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, Credential, KeyId, Keypair, KeypairRefusal, Owner, RevokedToken, SecretHash, Stamp, Timestamp,
-    TokenId,
+    AccountId, Action, Credential, KeyId, Keypair, KeypairRefusal, Owner, RevokedToken, SecretHash, Stamp,
+    Timestamp, TokenId,
 };
 
 use crate::{Result, Slice};

@@ -13,5 +13,5 @@ pub fn require_standing(
 ) -> Result<()> {
     let standing = stamp.standing.ok_or(StorageError::NotAllowed)?;
     let credential = keypair.map(LiveKeypair::into_credential);
-    Ok(standing.judge(id, credential.as_ref(), signing_keys, stamp.at)?)
+    standing.judge(id, credential.as_ref(), signing_keys, stamp.at).map_err(StorageError::Fallen)
 }

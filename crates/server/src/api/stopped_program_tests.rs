@@ -8,8 +8,7 @@ use crate::app::Author;
 use crate::keypairs as acts;
 use crate::signing::When;
 
-const PUBLIC_KEY: &str =
-    r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+const PUBLIC_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
 /// What ends a token, or takes from it what a change needs.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +123,12 @@ impl World {
         let scopes = json!({"scopes": ["feedback-responses:create"]});
         [
             ("POST", "/v1/environments".to_owned(), json!({"name": "Another"}), "feedback-account-admin"),
-            ("POST", format!("/v1/accounts/{}/api-keys", self.account), scopes.clone(), "feedback-account-admin"),
+            (
+                "POST",
+                format!("/v1/accounts/{}/api-keys", self.account),
+                scopes.clone(),
+                "feedback-account-admin",
+            ),
             ("POST", format!("{environment}/api-keys"), scopes, "feedback-admin"),
             ("PATCH", target.clone(), json!({"comment": "taken over"}), "feedback-admin"),
             ("POST", format!("{target}/secrets"), json!({}), "feedback-admin"),
@@ -156,7 +160,10 @@ fn refused(answer: &Answer, lost: Option<&str>) {
         }
         Some(scope) => {
             assert_eq!(answer.problem(403), "insufficient_scope");
-            assert!(challenge.contains("error=\"insufficient_scope\"") && challenge.contains(scope), "{challenge}");
+            assert!(
+                challenge.contains("error=\"insufficient_scope\"") && challenge.contains(scope),
+                "{challenge}"
+            );
         }
     }
 }
@@ -189,9 +196,7 @@ async fn what_a_program_has_lost_it_hands_on_nowhere() {
     let [creating, rotating, enabling, disabling, another] =
         [world.deaf().await, world.deaf().await, world.deaf().await, world.deaf().await, world.deaf().await];
     let scopes: Vec<_> = Scope::ALL.into_iter().filter(|scope| *scope != Scope::ReportRead).collect();
-    world
-        .edit(KeypairEdit { scopes: Some(scopes.into_iter().collect()), ..KeypairEdit::default() })
-        .await;
+    world.edit(KeypairEdit { scopes: Some(scopes.into_iter().collect()), ..KeypairEdit::default() }).await;
     let before = world.lines().await;
     let lost = Some("feedback-report:read");
     let new = json!({"scopes": ["feedback-report:read"]});

@@ -30,10 +30,11 @@ impl IssuedTokens {
             counts.minute = minute;
             counts.of.clear();
         }
+        let room = counts.of.len() < MOST;
         match counts.of.get_mut(&keypair) {
             Some(count) if *count >= most => return Err(60 - second),
             Some(count) => *count += 1,
-            None if counts.of.len() < MOST => drop(counts.of.insert(keypair, 1)),
+            None if room => drop(counts.of.insert(keypair, 1)),
             None => {}
         }
         Ok(())

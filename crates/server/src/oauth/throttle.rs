@@ -137,18 +137,6 @@ mod tests {
     }
 
     #[test]
-    fn the_store_is_asked_so_often_a_second_for_an_address_and_for_all() {
-        let throttle = Throttle::new();
-        let asked = |addresses: std::ops::Range<u32>, second| {
-            addresses.filter(|address| throttle.may_ask_store(&client(0, *address), at(second))).count()
-        };
-        let of_one = |second| (0..99).filter(|n| throttle.may_ask_store(&client(*n, 1), at(second))).count();
-        assert_eq!((of_one(1_000), asked(2..500, 1_000)), (10, 90));
-        assert_eq!((of_one(1_000), asked(2..500, 1_000)), (0, 0));
-        assert_eq!((of_one(1_001), asked(2..3, 1_001)), (10, 1));
-    }
-
-    #[test]
     fn whoever_tries_one_key_id_after_another_waits_too() {
         let throttle = Throttle::new();
         for n in 0..300 {

@@ -49,7 +49,9 @@ pub(super) async fn token(
         None => None,
     };
     if let Some(most) = app.config.tokens_per_minute {
-        app.issued_tokens.count(key, most.get(), now).map_err(|seconds| OAuthError::TooManyTokens { seconds })?;
+        app.issued_tokens
+            .count(key, most.get(), now)
+            .map_err(|seconds| OAuthError::TooManyTokens { seconds })?;
     }
     let confirmation = confirmation(&app, &request.parts, credential.token_binding, now)?;
     let grant = Grant { scopes, narrowed_to, confirmation };

@@ -61,7 +61,13 @@ impl Fixture {
     /// The operator's stamp, now.
     pub fn stamp(&self) -> Stamp {
         let at = self.now();
-        Stamp { event: new_id(at, &Counter(&self.ticks)), at, actor: Actor::Operator, address: None, standing: None }
+        Stamp {
+            event: new_id(at, &Counter(&self.ticks)),
+            at,
+            actor: Actor::Operator,
+            address: None,
+            standing: None,
+        }
     }
 
     /// A new identifier.

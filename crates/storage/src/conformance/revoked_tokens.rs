@@ -1,4 +1,6 @@
-use domain::{Action, Actor, Fallen, Keypair, KeypairEdit, MAX_REVOKED, RevokedToken, Stamp, Standing, TokenId};
+use domain::{
+    Action, Actor, Fallen, Keypair, KeypairEdit, MAX_REVOKED, RevokedToken, Stamp, Standing, TokenId,
+};
 use jiff::SignedDuration;
 
 use super::Fixture;

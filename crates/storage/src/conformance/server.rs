@@ -77,7 +77,11 @@ pub async fn logs_belong_to_their_owner(f: Fixture) {
     assert_eq!(log(account.id.into(), Some(newest)).await.len(), 2);
     let another_s = f.store.audit_events(there.id.into(), None, 1).await.unwrap()[0].stamp.event;
     for none_of_it in [another_s, f.id()] {
-        assert_eq!(log(here.id.into(), Some(none_of_it)).await, [], "what is no line of it is no place in it");
+        assert_eq!(
+            log(here.id.into(), Some(none_of_it)).await,
+            [],
+            "what is no line of it is no place in it"
+        );
     }
 }
 

@@ -97,19 +97,19 @@ impl World {
     /// The same for what destroys its object, which therefore is not tried before the program was stopped.
     async fn destructive_attempts(&self, f: &Fixture) -> Vec<(&'static str, Result<(), StorageError>)> {
         let environment = &self.environment;
-        let remove =
-            f.store.remove_keypair(&self.stamp(f, Scope::Admin), environment.id.into(), self.target.id, None);
-        let stamp = self.stamp(f, Scope::AccountAdmin);
+        let (admin, account_admin) = (self.stamp(f, Scope::Admin), self.stamp(f, Scope::AccountAdmin));
+        let (target, of) = (self.target.id, environment.id);
         vec![
-            ("remove_keypair", remove.await),
-            ("close_environment", f.store.close_environment(&stamp, environment.id, None).await.map(drop)),
+            ("remove_keypair", f.store.remove_keypair(&admin, of.into(), target, None).await),
+            ("close_environment", f.store.close_environment(&account_admin, of, None).await.map(drop)),
         ]
     }
 
     async fn edit(&self, f: &Fixture, edit: KeypairEdit) {
         let at = f.now();
         let decide = |before: &Keypair| Ok((before.edited(&edit, None, at)?, Action::KeypairChanged));
-        let changed = f.store.change_keypair(&f.stamp(), self.caller.owner, self.caller.id, None, &decide);
+        let stamp = f.stamp();
+        let changed = f.store.change_keypair(&stamp, self.caller.owner, self.caller.id, None, &decide);
         changed.await.unwrap().unwrap();
     }
 
@@ -119,7 +119,8 @@ impl World {
         change: impl Fn(&Keypair) -> Result<Keypair, domain::KeypairRefusal> + Send + Sync,
     ) {
         let decide = |before: &Keypair| Ok((change(before)?, Action::KeypairChanged));
-        let changed = f.store.change_keypair(&f.stamp(), self.caller.owner, self.caller.id, None, &decide);
+        let stamp = f.stamp();
+        let changed = f.store.change_keypair(&stamp, self.caller.owner, self.caller.id, None, &decide);
         changed.await.unwrap().unwrap();
     }
 }

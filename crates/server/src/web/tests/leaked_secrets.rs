@@ -100,7 +100,10 @@ async fn where_secrets_are_not_accepted_the_keypair_goes_on_and_the_advice_is_an
     assert!(after.enabled && after.leaked_at().is_some());
     let list = format!("{}/administration/access-management/api-management", base(owner));
     let listed = house.get(&list, &admin).await.body;
-    assert!(listed.contains("so it went on. Delete that secret.") && !listed.contains("Rotate, "), "{listed}");
+    assert!(
+        listed.contains("so it went on. Delete that secret.") && !listed.contains("Rotate, "),
+        "{listed}"
+    );
     let accepting = KeypairEdit { accepts_secrets: Some(true), ..KeypairEdit::default() };
     keypairs::edit(app, &operator, owner, id, &accepting, None, None).await.unwrap();
     let listed = house.get(&list, &admin).await.body;
