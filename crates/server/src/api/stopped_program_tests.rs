@@ -193,6 +193,10 @@ async fn what_a_program_has_lost_it_hands_on_nowhere() {
     let world = World::new().await;
     let keys = format!("/v1/environments/{}/api-keys", world.environment);
     let target = format!("{keys}/{}", world.target.keypair.id);
+    let stopped = world.here.key(world.environment, "feedback-report:read").await.keypair;
+    let disable = KeypairEdit { enabled: Some(false), ..KeypairEdit::default() };
+    acts::edit(&world.here.app, &operator(), stopped.owner, stopped.id, &disable, None, None).await.unwrap();
+    let stopped = format!("{keys}/{}", stopped.id);
     let [creating, rotating, enabling, disabling, another] =
         [world.deaf().await, world.deaf().await, world.deaf().await, world.deaf().await, world.deaf().await];
     let scopes: Vec<_> = Scope::ALL.into_iter().filter(|scope| *scope != Scope::ReportRead).collect();
@@ -202,7 +206,7 @@ async fn what_a_program_has_lost_it_hands_on_nowhere() {
     let new = json!({"scopes": ["feedback-report:read"]});
     refused(&creating.call(&world.token, "POST", &keys, new).await, lost);
     refused(&rotating.call(&world.token, "POST", &format!("{target}/secrets"), json!({})).await, lost);
-    refused(&enabling.call(&world.token, "PATCH", &target, json!({"enabled": true})).await, lost);
+    refused(&enabling.call(&world.token, "PATCH", &stopped, json!({"enabled": true})).await, lost);
     assert_eq!(world.lines().await, before);
     // What rests on no lost scope is done.
     disabling.call(&world.token, "PATCH", &target, json!({"enabled": false})).await.expect(200);
