@@ -140,7 +140,13 @@ pub(crate) async fn fill_while_served(file: &Path) -> Result<Vec<String>> {
 
 /// What a change by the operator carries into the log.
 pub(crate) fn stamp(entropy: &Numbered) -> Stamp {
-    Stamp { event: new_id(beginning(), entropy), at: beginning(), actor: Actor::Operator, address: None }
+    Stamp {
+        event: new_id(beginning(), entropy),
+        at: beginning(),
+        actor: Actor::Operator,
+        address: None,
+        standing: None,
+    }
 }
 
 /// Lets the server make the store in an empty folder, with its keys.

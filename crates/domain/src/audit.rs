@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{EventId, KeyId, Owner, UserId};
+use crate::{EventId, KeyId, Owner, Scopes, Standing, UserId};
 
 /// Who made an administrative change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,12 +72,19 @@ pub struct Stamp {
     pub actor: Actor,
     /// The client's network address, where there is one.
     pub address: Option<String>,
+    /// What a program's right to the change stands on; a program without it has none. Not stored.
+    pub standing: Option<Standing>,
 }
 
 /// The bits of a UUIDv7 below its version and variant that are random alone (RFC 9562 §5.7).
 const RANDOM_BITS: u128 = (1 << 62) - 1;
 
 impl Stamp {
+    /// The same; if a program's, its change rests on these scopes too.
+    pub fn resting_on(self, scopes: Scopes) -> Self {
+        Self { standing: self.standing.map(|standing| standing.resting_on(scopes)), ..self }
+    }
+
     /// The stamp of the `n`th further line that the same change leaves: its event follows the first line's.
     pub fn further(&self, n: u32) -> Self {
         let first = self.event.uuid().as_u128();
@@ -240,6 +247,7 @@ mod tests {
                 at: Timestamp::UNIX_EPOCH,
                 actor: Actor::Operator,
                 address: Some("::1".into()),
+                standing: None,
             };
             let further: Vec<_> = (1..=1000).map(|n| stamp.further(n)).collect();
             let mut events: HashSet<_> = further.iter().map(|stamp| stamp.event).collect();

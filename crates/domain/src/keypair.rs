@@ -106,6 +106,14 @@ pub struct KeypairEdit {
     pub token_binding: Option<TokenBinding>,
 }
 
+impl KeypairEdit {
+    /// Whether it can make a keypair able to request more than it could, by a scope, or by working again or for longer.
+    pub fn may_widen(&self) -> bool {
+        let Self { enabled, comment: _, scopes, expires_at, accepts_secrets, token_binding: _ } = self;
+        *enabled == Some(true) || scopes.is_some() || expires_at.is_some() || *accepts_secrets == Some(true)
+    }
+}
+
 impl Keypair {
     /// Makes a keypair and its first secret. `held` are the scopes that the caller's own token holds; `None` for a
     /// person or the operator, who may hand on any.

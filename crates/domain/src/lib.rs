@@ -8,6 +8,7 @@ mod audit;
 mod chance;
 mod clock;
 mod credential;
+mod ed25519_point;
 mod id;
 mod key_secret;
 mod keypair;
@@ -21,6 +22,7 @@ mod role;
 mod scope;
 mod secret;
 mod signing_key;
+mod standing;
 mod state;
 mod text;
 mod token;
@@ -48,9 +50,10 @@ pub use role::{Grant, Member, Place, Role, effective_role};
 pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
 pub use secret::{MAX_OVERLAP, MAX_SECRETS, Secret};
 pub use signing_key::{
-    MAX_TOKEN_LIFETIME, PUBLISHED_FIRST, SigningKeyLife, SigningKeyState, signing_key, signing_key_is_due,
-    signing_key_lives,
+    MAX_TOKEN_LIFETIME, PUBLISHED_FIRST, SigningKeyHash, SigningKeyLife, SigningKeyState, signing_key,
+    signing_key_is_due, signing_key_lives,
 };
+pub use standing::{Fallen, Standing};
 pub use state::State;
 pub use text::{Comment, Email, Name, QuestionText, TextError};
 pub use token::{MAX_REVOKED, MalformedTokenId, Outlived, RevokedToken, TokenClaims, TokenId};

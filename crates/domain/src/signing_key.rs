@@ -1,6 +1,7 @@
 //! When a signing key signs, and how long it is published. Told from the keys and the time alone, so that nodes agree
 //! without a word.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a key is published before it signs: longer than whoever fetched the keys may keep them, and than the clocks
@@ -9,6 +10,19 @@ pub const PUBLISHED_FIRST: SignedDuration = SignedDuration::from_mins(10);
 
 /// The longest that a token may live, whatever a node is told: a node that was told less may have told more before.
 pub const MAX_TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// Which key signed something: the SHA-256 of its `kid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SigningKeyHash([u8; 32]);
+
+impl SigningKeyHash {
+    /// That of the key of this `kid`.
+    pub fn of(kid: &str) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, kid.as_bytes()).as_ref());
+        Self(hash)
+    }
+}
 
 /// What a key is for at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -109,6 +109,12 @@ pub enum Outlived {
     /// The keypair itself gave it up.
     #[error("it was revoked")]
     Revoked,
+    /// There is no such keypair any more.
+    #[error("its keypair was removed")]
+    Removed,
+    /// The key that signed it is none of the server's any more.
+    #[error("the key that signed it was removed")]
+    SigningKey,
 }
 
 impl TokenClaims {

@@ -16,6 +16,8 @@ use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
 
+use crate::ed25519_point::is_weak;
+
 /// The longest RSA key, in bits: longer ones make verifying slow and memory large, and nobody safer.
 const MAX_RSA_BITS: usize = 4096;
 const MIN_RSA_BITS: usize = 2048;
@@ -140,6 +142,16 @@ pub enum PublicKeyError {
     /// A kind of key that is not used here, or one that is not well-formed.
     #[error("expected a key on P-256 or Ed25519, or an RSA key of 2048 to 4096 bits")]
     Kind,
+    /// A point of Ed25519 that hides nothing, or is not written as RFC 8032 §5.1.2 says.
+    #[error(
+        "that is no key of Ed25519 that anybody made: for one of its few weak points everybody can sign; make another pair"
+    )]
+    Weak,
+    /// Numbers with which RSA is no signature.
+    #[error(
+        "the modulus and the exponent of an RSA key must be odd, and the exponent at least 3; 65537 is the usual one"
+    )]
+    Rsa,
     /// An algorithm that is not used here, or not with this kind of key.
     #[error("the algorithm must be ES256 for P-256, EdDSA for Ed25519, RS256 or PS256 for RSA")]
     Algorithm,
@@ -241,6 +253,9 @@ impl VerifyingKey {
         }
         if let Ok(spki) = spki(AssertionAlgorithm::EdDsa, der) {
             let (_, x) = spki.as_ref().split_last_chunk::<32>().ok_or(PublicKeyError::Kind)?;
+            if is_weak(x) {
+                return Err(PublicKeyError::Weak);
+            }
             let members = [("crv", "Ed25519"), ("kty", "OKP"), ("x", &encoded(x))];
             return Ok(Self::new(as_asked(AssertionAlgorithm::EdDsa)?, members, spki.as_ref()));
         }
@@ -250,11 +265,16 @@ impl VerifyingKey {
         if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
             return Err(PublicKeyError::Kind);
         }
+        let exponent = rsa.exponent().big_endian_without_leading_zero();
+        let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+        if !is_odd(modulus) || !is_odd(exponent) || exponent == [1] {
+            return Err(PublicKeyError::Rsa);
+        }
         let algorithm = match algorithm.unwrap_or(AssertionAlgorithm::Rs256) {
             rsa @ (AssertionAlgorithm::Rs256 | AssertionAlgorithm::Ps256) => rsa,
             _ => return Err(PublicKeyError::Algorithm),
         };
-        let exponent = encoded(rsa.exponent().big_endian_without_leading_zero());
+        let exponent = encoded(exponent);
         let members = [("e", exponent.as_str()), ("kty", "RSA"), ("n", &encoded(modulus))];
         Ok(Self::new(algorithm, members, rsa.as_der()?.as_ref()))
     }
@@ -390,6 +410,35 @@ mod tests {
         assert!(read(&modulus(512, 0xff)).is_ok());
         for (bytes, first) in [(256, 0x7f), (128, 0x80), (513, 0x01), (1024, 0x80)] {
             assert_eq!(read(&modulus(bytes, first)), Err(PublicKeyError::Kind), "{bytes} {first}");
+        }
+    }
+
+    #[test]
+    fn points_off_the_curve_are_no_keys() {
+        let off = P256_JWK.replace("4Etl6SRW", "4Etl6SRX");
+        assert_eq!(read(&off), Err(PublicKeyError::Kind));
+        let zero = URL_SAFE_NO_PAD.encode([0; 32]);
+        let origin = format!(r#"{{"kty":"EC","crv":"P-256","x":"{zero}","y":"{zero}"}}"#);
+        assert_eq!(read(&origin), Err(PublicKeyError::Kind));
+    }
+
+    #[test]
+    fn rsa_keys_have_odd_numbers_and_no_exponent_that_signs_nothing() {
+        let key = |e: &[u8], last: u8| {
+            let mut n = vec![0xa5; 256];
+            n[255] = last;
+            let (n, e) = (URL_SAFE_NO_PAD.encode(n), URL_SAFE_NO_PAD.encode(e));
+            read(&format!(r#"{{"kty":"RSA","e":"{e}","n":"{n}"}}"#))
+        };
+        assert!(key(&[3], 1).is_ok() && key(&[1, 0, 1], 1).is_ok());
+        for (e, last) in
+            [(&[1][..], 1), (&[2], 1), (&[0], 1), (&[], 1), (&[1, 0, 0], 1), (&[1, 0, 1], 2), (&[0xff; 9], 1)]
+        {
+            let refused = key(e, last);
+            assert!(
+                matches!(refused, Err(PublicKeyError::Rsa | PublicKeyError::Kind)),
+                "{e:?} {last}: {refused:?}"
+            );
         }
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use domain::{Actor, Clock, Entropy, PersonHash, Stamp, Timestamp, new_id};
+use domain::{Actor, Clock, Entropy, PersonHash, Stamp, Standing, Timestamp, new_id};
 use storage::{Storage, StorageError};
 use storage_postgres::PostgresStorage;
 use storage_sqlite::SqliteStorage;
@@ -18,6 +18,7 @@ use crate::live::Live;
 use crate::master_key::{self, MasterKeyError};
 use crate::oauth::access_token::SeenTokens;
 use crate::oauth::dpop::SeenProofs;
+use crate::oauth::issued_tokens::IssuedTokens;
 use crate::oauth::throttle::Throttle;
 use crate::overload::Overload;
 use crate::passwords::Passwords;
@@ -46,6 +47,8 @@ pub(crate) struct App {
     pub(crate) config: Config,
     /// Clients that failed too often.
     pub(crate) client_throttle: Throttle,
+    /// How many tokens keypairs obtained in this minute, where that is limited.
+    pub(crate) issued_tokens: IssuedTokens,
     /// The Authorization Server's keys.
     pub(crate) signing_keys: SigningKeys,
     /// What verified tokens say.
@@ -67,6 +70,8 @@ pub(crate) struct Author {
     pub(crate) actor: Actor,
     /// From where, if over the network.
     pub(crate) address: Option<IpAddr>,
+    /// What its right to the change stands on, if it is a program.
+    pub(crate) standing: Option<Standing>,
 }
 
 /// Why the program can't start. One line that names what to mend.
@@ -159,13 +164,20 @@ impl App {
             }
         };
         let now = clock.now();
-        let stamp = Stamp { event: new_id(now, &*entropy), at: now, actor: Actor::Operator, address: None };
+        let stamp = Stamp {
+            event: new_id(now, &*entropy),
+            at: now,
+            actor: Actor::Operator,
+            address: None,
+            standing: None,
+        };
         let signing_keys =
             SigningKeys::open(store.clone(), sealer.clone(), config.signing_algorithm, &stamp, &*entropy)
                 .await?;
         Ok(Self {
             live: Live::open(store.clone(), config.remembered_keypairs, clock.clone()).await?,
             client_throttle: Throttle::new(),
+            issued_tokens: IssuedTokens::default(),
             overload: Overload::default(),
             request_ids: RequestIds::new(&*entropy),
             passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),
@@ -188,12 +200,13 @@ impl App {
             at,
             actor: author.actor.clone(),
             address: author.address.map(|address| address.to_string()),
+            standing: author.standing,
         }
     }
 
     /// What a change of the server's own carries into the log.
     pub(crate) fn own_stamp(&self) -> Stamp {
-        self.stamp(&Author { actor: Actor::Operator, address: None }, self.clock.now())
+        self.stamp(&Author { actor: Actor::Operator, address: None, standing: None }, self.clock.now())
     }
 
     /// What is stored of a respondent's or machine's identifier (`kind` says which) in an environment.

@@ -1,4 +1,5 @@
 //! What can be done to keypairs, for every surface: decided in the domain, inside the store's transaction.
+//! What hands on scopes rests on them: a program that has lost one meanwhile, which this node may not have heard, is refused.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -31,7 +32,8 @@ pub(crate) async fn create(
 ) -> Result<(Keypair, KeySecret), KeypairError> {
     let now = app.clock.now();
     let (keypair, secret) = Keypair::create(new, held, author.actor.clone(), now, &*app.entropy)?;
-    app.store.create_keypair(&app.stamp(author, now), &keypair).await?;
+    let stamp = app.stamp(author, now).resting_on(keypair.scopes);
+    app.store.create_keypair(&stamp, &keypair).await?;
     Ok((keypair, secret))
 }
 
@@ -45,7 +47,8 @@ pub(crate) async fn create_for_public_key(
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let keypair = Keypair::create_for_public_key(new, key, held, author.actor.clone(), now, &*app.entropy)?;
-    app.store.create_keypair(&app.stamp(author, now), &keypair).await?;
+    let stamp = app.stamp(author, now).resting_on(keypair.scopes);
+    app.store.create_keypair(&stamp, &keypair).await?;
     Ok(keypair)
 }
 
@@ -66,7 +69,11 @@ pub(crate) async fn edit(
         let action = before.change_to(&after);
         Ok((after, action))
     };
-    Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
+    let mut stamp = app.stamp(author, now);
+    if edit.may_widen() {
+        stamp = stamp.resting_on(held.unwrap_or_default());
+    }
+    Ok(app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??)
 }
 
 /// Adds a secret; the others live on for `overlap` at the most, or as long as they would without it.
@@ -86,7 +93,7 @@ pub(crate) async fn rotate(
         *made.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret);
         Ok((after, Action::KeypairSecretAdded))
     };
-    let stamp = app.stamp(author, now);
+    let stamp = app.stamp(author, now).resting_on(held.unwrap_or_default());
     let after = app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??;
     let secret = made.into_inner().unwrap_or_else(PoisonError::into_inner);
     // A rotation is never decided without a secret.
@@ -123,7 +130,8 @@ pub(crate) async fn add_public_key(
         let after = before.with_public_key(key.clone(), until, held, now)?;
         Ok((after, Action::KeypairPublicKeyAdded))
     };
-    Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
+    let stamp = app.stamp(author, now).resting_on(held.unwrap_or_default());
+    Ok(app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??)
 }
 
 /// Deletes public key `n`.

@@ -25,11 +25,20 @@ pub(crate) fn router(app: Arc<App>) -> Surrounded {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.store.ping().await {
-        Ok(()) => "ready\n".into_response(),
+    let not_ready = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    let signs = async {
+        app.store.ping().await?;
+        app.signing_keys.can_sign(&app.live).await
+    };
+    match signs.await {
+        Ok(true) => "ready\n".into_response(),
+        Ok(false) => {
+            tracing::warn!("not ready: none of the signing keys in the store can be used");
+            not_ready("none of the signing keys in the store opens under this node's master key\n")
+        }
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the store can't be read\n").into_response()
+            not_ready("the store can't be read\n")
         }
     }
 }

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Owner, Stamp};
+use domain::{Action, Actor, AuditEvent, ChainHash, EventId, ObjectRef, Owner, Stamp};
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -103,6 +103,7 @@ fn event(row: &PgRow) -> Result<AuditEvent> {
             at: row.instant("at")?,
             actor,
             address: row.value("address")?,
+            standing: None,
         },
         action: row.value("action")?,
         object: object(row)?,
@@ -114,15 +115,33 @@ fn event(row: &PgRow) -> Result<AuditEvent> {
     })
 }
 
+/// The number of a line of the owner's log; 0, before which there is none, for what is none of its lines.
+async fn place(connection: &mut PgConnection, owner: Owner, event: EventId) -> Result<i64> {
+    let place = sqlx::query_scalar(
+        "SELECT sequence FROM audit_event WHERE id = $1 AND (owner_id = $2 OR object_id = $2)",
+    );
+    let place = place.bind(event.to_string()).bind(owner.to_string()).fetch_optional(connection);
+    Ok(place.await.stored()?.unwrap_or_default())
+}
+
 #[async_trait]
 impl Audit for PostgresStorage {
-    async fn audit_events(&self, owner: Owner, before: Option<i64>, limit: u32) -> Result<Vec<AuditEvent>> {
-        self.read(async |connection| {
+    async fn audit_events(
+        &self,
+        owner: Owner,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>> {
+        self.read_all(async |connection| {
+            let before = match before {
+                Some(event) => place(connection, owner, event).await?,
+                None => i64::MAX,
+            };
             sqlx::query(OF_OWNER)
                 .bind(owner.to_string())
-                .bind(before.unwrap_or(i64::MAX))
+                .bind(before)
                 .bind(i64::from(limit))
-                .fetch_all(connection)
+                .fetch_all(&mut *connection)
                 .await
                 .stored()?
                 .iter()

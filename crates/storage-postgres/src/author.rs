@@ -3,26 +3,23 @@
 
 use domain::{Actor, Owner, Role, Stamp, UserId};
 use sqlx::PgConnection;
-use storage::{Result, StorageError};
+use storage::{Result, StorageError, require_standing};
 
 use crate::row::{Columns, Stored};
+use crate::{keypairs, server_keys};
 
-/// Refuses with `NotAllowed` unless the change's author may still make it on `on`: a person with at least this role
-/// there, explicit or inherited; a keypair that works.
+/// Refuses unless the change's author may still make it on `on`: a person with at least this role there, explicit or
+/// inherited, or `NotAllowed`; a program whose token is still worth what the change rests on, or `Fallen`. What a program
+/// reaches never changes, so that was asked at the door for good.
 pub(crate) async fn require(tx: &mut PgConnection, stamp: &Stamp, on: Owner, least: Role) -> Result<()> {
     let allowed = match &stamp.actor {
         Actor::Operator => true,
         Actor::Anonymous => false,
         Actor::User(user, _) => has_role(tx, *user, on, least).await?,
-        Actor::Keypair(id) => sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM keypair WHERE id = $1 AND enabled \
-             AND (expires_at IS NULL OR expires_at > $2))",
-        )
-        .bind(id.to_string())
-        .bind(stamp.at.as_millisecond())
-        .fetch_one(tx)
-        .await
-        .stored()?,
+        Actor::Keypair(id) => {
+            let keypair = keypairs::live(tx, *id).await?;
+            return require_standing(stamp, *id, keypair, &server_keys::kids(tx).await?);
+        }
     };
     if allowed { Ok(()) } else { Err(StorageError::NotAllowed) }
 }

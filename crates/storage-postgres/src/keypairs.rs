@@ -147,6 +147,25 @@ pub(crate) async fn hold(tx: &mut PgConnection, owner: Owner, id: KeyId) -> Resu
     find(tx, owner, id).await
 }
 
+/// The keypair, whoever owns it, as its tokens are judged by.
+pub(crate) async fn live(connection: &mut PgConnection, id: KeyId) -> Result<Option<LiveKeypair>> {
+    let rows = sqlx::query(LIVE).bind(id.to_string()).fetch_all(connection).await.stored()?;
+    let (Some(row), Some(keypair)) = (rows.first(), keypairs(&rows)?.pop()) else {
+        return Ok(None);
+    };
+    let account = match keypair.owner {
+        Owner::Account(account) => account,
+        Owner::Environment(_) => {
+            row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
+        }
+    };
+    let revoked = row
+        .value::<Vec<Vec<u8>>>("revoked")?
+        .into_iter()
+        .map(|token| token.try_into().map(TokenId::from_bytes).map_err(|_| corrupt("revoked")));
+    Ok(Some(LiveKeypair { keypair, account, revoked: revoked.collect::<Result<_>>()? }))
+}
+
 async fn insert_secret(tx: &mut PgConnection, id: KeyId, secret: &Secret) -> Result<()> {
     sqlx::query(
         "INSERT INTO keypair_secret (keypair_id, n, hint, hash, created_at, expires_at) \
@@ -360,24 +379,7 @@ impl Keypairs for PostgresStorage {
     }
 
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {
-        self.read(async |connection| {
-            let rows = sqlx::query(LIVE).bind(id.to_string()).fetch_all(connection).await.stored()?;
-            let (Some(row), Some(keypair)) = (rows.first(), keypairs(&rows)?.pop()) else {
-                return Ok(None);
-            };
-            let account = match keypair.owner {
-                Owner::Account(account) => account,
-                Owner::Environment(_) => {
-                    row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
-                }
-            };
-            let revoked = row
-                .value::<Vec<Vec<u8>>>("revoked")?
-                .into_iter()
-                .map(|token| token.try_into().map(TokenId::from_bytes).map_err(|_| corrupt("revoked")));
-            Ok(Some(LiveKeypair { keypair, account, revoked: revoked.collect::<Result<_>>()? }))
-        })
-        .await
+        self.read(async |connection| live(connection, id).await).await
     }
 
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<()> {

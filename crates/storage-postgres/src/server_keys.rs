@@ -54,6 +54,11 @@ async fn remove(tx: &mut PgConnection, kid: &str) -> Result<()> {
     Ok(())
 }
 
+/// The `kid` of each signing key.
+pub(crate) async fn kids(connection: &mut PgConnection) -> Result<Vec<String>> {
+    sqlx::query_scalar("SELECT kid FROM signing_key").fetch_all(connection).await.stored()
+}
+
 #[async_trait]
 impl ServerKeys for PostgresStorage {
     async fn change_signing_keys(

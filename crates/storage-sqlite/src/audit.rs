@@ -1,8 +1,8 @@
 use async_trait::async_trait;
-use domain::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Owner, Stamp};
+use domain::{Action, Actor, AuditEvent, ChainHash, EventId, ObjectRef, Owner, Stamp};
 use serde_json::Value;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use storage::{Audit, Result};
 
 use crate::SqliteStorage;
@@ -93,6 +93,7 @@ fn event(row: &SqliteRow) -> Result<AuditEvent> {
             at: row.instant("at")?,
             actor,
             address: row.value("address")?,
+            standing: None,
         },
         action: row.value("action")?,
         object: object(row)?,
@@ -104,12 +105,31 @@ fn event(row: &SqliteRow) -> Result<AuditEvent> {
     })
 }
 
+/// The number of a line of the owner's log; 0, before which there is none, for what is none of its lines.
+async fn place(readers: &SqlitePool, owner: Owner, event: EventId) -> Result<i64> {
+    let place = sqlx::query_scalar(
+        "SELECT sequence FROM audit_event WHERE id = ?1 AND (owner_id = ?2 OR object_id = ?2)",
+    );
+    let place = place.bind(event.to_string()).bind(owner.to_string()).fetch_optional(readers);
+    Ok(place.await.stored()?.unwrap_or_default())
+}
+
 #[async_trait]
 impl Audit for SqliteStorage {
-    async fn audit_events(&self, owner: Owner, before: Option<i64>, limit: u32) -> Result<Vec<AuditEvent>> {
+    async fn audit_events(
+        &self,
+        owner: Owner,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>> {
+        let before = match before {
+            // Lines never go, so the search below needs no transaction with this one.
+            Some(event) => place(&self.readers, owner, event).await?,
+            None => i64::MAX,
+        };
         sqlx::query(OF_OWNER)
             .bind(owner.to_string())
-            .bind(before.unwrap_or(i64::MAX))
+            .bind(before)
             .bind(limit)
             .fetch_all(&self.readers)
             .await

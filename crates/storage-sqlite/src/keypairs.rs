@@ -103,6 +103,32 @@ pub(crate) async fn find(connection: &mut SqliteConnection, owner: Owner, id: Ke
     whole(connection, &row).await
 }
 
+/// The keypair, whoever owns it, as its tokens are judged by; by several statements, so in a transaction.
+pub(crate) async fn live(connection: &mut SqliteConnection, id: KeyId) -> Result<Option<LiveKeypair>> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        ", environment.account_id FROM keypair \
+         LEFT JOIN environment ON environment.id = keypair.owner_id WHERE keypair.id = ?",
+    ))
+    .bind(id.to_string())
+    .fetch_optional(&mut *connection)
+    .await
+    .stored()?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let keypair = whole(connection, &row).await?;
+    let account = match keypair.owner {
+        Owner::Account(account) => account,
+        Owner::Environment(_) => {
+            row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
+        }
+    };
+    let revoked = revoked_tokens::of(connection, id).await?;
+    Ok(Some(LiveKeypair { keypair, account, revoked }))
+}
+
 async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) -> Result<()> {
     sqlx::query(
         "INSERT INTO keypair_secret (keypair_id, n, hint, hash, created_at, expires_at) \
@@ -337,29 +363,7 @@ impl Keypairs for SqliteStorage {
     }
 
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {
-        let mut tx = self.readers.begin().await.stored()?;
-        let row = sqlx::query(concat!(
-            "SELECT ",
-            columns!(),
-            ", environment.account_id FROM keypair \
-             LEFT JOIN environment ON environment.id = keypair.owner_id WHERE keypair.id = ?",
-        ))
-        .bind(id.to_string())
-        .fetch_optional(&mut *tx)
-        .await
-        .stored()?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let keypair = whole(&mut tx, &row).await?;
-        let account = match keypair.owner {
-            Owner::Account(account) => account,
-            Owner::Environment(_) => {
-                row.parsed_or_null::<AccountId>("account_id")?.ok_or_else(|| corrupt("account_id"))?
-            }
-        };
-        let revoked = revoked_tokens::of(&mut tx, id).await?;
-        Ok(Some(LiveKeypair { keypair, account, revoked }))
+        live(&mut *self.readers.begin().await.stored()?, id).await
     }
 
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<()> {

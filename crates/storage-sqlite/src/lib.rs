@@ -34,15 +34,17 @@ mod users;
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use storage::{Result, StorageError};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+use tokio::time::Instant;
 
 use crate::row::Stored;
 
@@ -56,13 +58,11 @@ const APPLICATION_ID: (usize, &[u8]) = (68, b"Fbk1");
 
 const READERS: u32 = 4;
 
-/// How long a verb waits for a connection to read with, and for its turn to write. A store that hangs makes a node refuse
-/// within seconds; without a bound, requests would pile up behind it.
+/// How long a verb waits for a connection to read with, and until it writes: for its turn in this process, and then for
+/// another process's write to end. A store that hangs makes a node refuse within seconds; without a bound, requests would
+/// pile up behind it.
 const READER_TIMEOUT: Duration = Duration::from_secs(1);
 const WRITER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long a process waits for another one's write to end.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After how many pages of 4 KiB the write-ahead log is folded in. A batch of a thousand responses can write more than
 /// SQLite's usual thousand, and would pay for it every time.
@@ -104,7 +104,7 @@ impl SqliteStorage {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
+            .busy_timeout(WRITER_TIMEOUT)
             .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
             .pragma("wal_autocheckpoint", CHECKPOINT);
         // What a statement would need to take itself back is a file otherwise, and as much to write as the batch.
@@ -127,7 +127,8 @@ impl SqliteStorage {
         Ok(Self { writer: Mutex::new(Some(writer)), readers, options, writing })
     }
 
-    async fn write(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>> {
+    async fn write(&self) -> Result<Writer<'_>> {
+        let until = Instant::now() + WRITER_TIMEOUT;
         let mut writer = MutexGuard::try_map(self.writer().await?, Option::as_mut)
             .map_err(|_| StorageError::Unavailable("the store is closed".into()))?;
         if writer.is_in_transaction() {
@@ -138,7 +139,7 @@ impl SqliteStorage {
             // On a full disk SQLite rolls back by itself, and the connection believes for ever that it has yet to.
             *writer = SqliteConnection::connect_with(&self.writing).await.stored()?;
         }
-        Ok(writer)
+        Ok(Writer { connection: writer, until })
     }
 
     async fn writer(&self) -> Result<MutexGuard<'_, Option<SqliteConnection>>> {
@@ -148,10 +149,43 @@ impl SqliteStorage {
     }
 }
 
-/// Begins a transaction that writes: waits for other processes first, not in the middle.
+/// The turn to write.
+struct Writer<'a> {
+    connection: MappedMutexGuard<'a, SqliteConnection>,
+    /// When a transaction must have begun.
+    until: Instant,
+}
+
+impl Deref for Writer<'_> {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Writer<'_> {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+impl Writer<'_> {
+    /// Begins a transaction that writes: waits for other processes first, not in the middle. One that begins too late, when
+    /// nobody waits for it any more, is rolled back by the connection.
+    async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>> {
+        let begun = self.connection.begin_with("BEGIN IMMEDIATE");
+        match tokio::time::timeout_at(self.until, begun).await {
+            Ok(begun) => begun.stored(),
+            Err(elapsed) => Err(StorageError::Unavailable(elapsed.into())),
+        }
+    }
+}
+
+/// Begins a transaction that writes.
 macro_rules! begin {
-    ($guard:expr) => {
-        sqlx::Connection::begin_with(&mut *$guard, "BEGIN IMMEDIATE").await.stored()?
+    ($writer:expr) => {
+        $writer.begin().await?
     };
 }
 pub(crate) use begin;
@@ -192,6 +226,23 @@ mod tests {
         let (read, written) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
         assert!(matches!(read, Err(StorageError::Unavailable(_))), "{read:?}");
         assert!(matches!(written, Err(StorageError::Unavailable(_))), "{written:?}");
+    }
+
+    #[tokio::test]
+    async fn another_process_that_writes_for_long_is_waited_for_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let (store, other) =
+            (SqliteStorage::open(&path).await.unwrap(), SqliteStorage::open(&path).await.unwrap());
+        let mut others_writer = other.write().await.unwrap();
+        let others = others_writer.begin().await.unwrap();
+        let both = async { tokio::join!(store.put_setup_link(&[0; 32]), store.put_setup_link(&[1; 32])) };
+        let (one, two) = tokio::time::timeout(Duration::from_secs(8), both).await.unwrap();
+        for refused in [one, two] {
+            assert!(matches!(refused, Err(StorageError::Unavailable(_))), "{refused:?}");
+        }
+        others.rollback().await.unwrap();
+        store.put_setup_link(&[2; 32]).await.unwrap();
     }
 
     #[tokio::test]

@@ -110,7 +110,6 @@ mod tests {
     use super::*;
     use crate::{FILE_NAME, SqliteStorage};
     use domain::{NewResponse, PersonHash};
-    use sqlx::Connection;
     use std::sync::Arc;
     use storage::Responses;
     use storage::conformance::Fixture;

@@ -19,8 +19,14 @@ pub struct Change {
 /// The log of administrative changes, which is also the change feed.
 #[async_trait]
 pub trait Audit: Send + Sync {
-    /// The log of an account or environment, the newest first: what comes before `before`, at most `limit` of it.
-    async fn audit_events(&self, owner: Owner, before: Option<i64>, limit: u32) -> Result<Vec<AuditEvent>>;
+    /// The log of an account or environment, the newest first: what comes before its line `before`, at most `limit` of it;
+    /// nothing comes before what is none of its lines.
+    async fn audit_events(
+        &self,
+        owner: Owner,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>>;
 
     /// The change feed in the order of commits: what comes after `after`, at most `limit` of it. Cheap enough to be asked
     /// several times a second.

@@ -1,3 +1,5 @@
+use domain::Fallen;
+
 /// What a verb answers.
 pub type Result<T, E = StorageError> = std::result::Result<T, E>;
 
@@ -10,9 +12,12 @@ pub enum StorageError {
     /// The object was changed by somebody else since it was read.
     #[error("the object was changed in the meantime")]
     Moved,
-    /// Whoever asks was stopped, or may not do it any more.
-    #[error("whoever asks may not do it any more")]
+    /// Whoever asks may not do it, or not any more.
+    #[error("whoever asks may not do it, or not any more")]
     NotAllowed,
+    /// What lets the program that asks do it was taken from it.
+    #[error(transparent)]
+    Fallen(Fallen),
     /// Something else already has that name or address.
     #[error("it exists already")]
     Exists,

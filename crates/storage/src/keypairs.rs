@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use domain::{
-    AccountId, Action, KeyId, Keypair, KeypairRefusal, Owner, RevokedToken, SecretHash, Stamp, Timestamp,
-    TokenId,
+    AccountId, Action, Credential, KeyId, Keypair, KeypairRefusal, Owner, RevokedToken, SecretHash, Stamp,
+    Timestamp, TokenId,
 };
 
 use crate::{Result, Slice};
@@ -15,6 +15,13 @@ pub struct LiveKeypair {
     pub account: AccountId,
     /// Those of its tokens that it revoked; some may have expired.
     pub revoked: Vec<TokenId>,
+}
+
+impl LiveKeypair {
+    /// What its secrets, assertions and tokens are judged by.
+    pub fn into_credential(self) -> Credential {
+        Credential::of(&self.keypair).without_tokens(self.revoked)
+    }
 }
 
 /// What came of revoking a token.

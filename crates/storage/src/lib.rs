@@ -20,6 +20,7 @@ mod responses;
 mod roles;
 mod server_keys;
 mod sessions;
+mod standing;
 mod upkeep;
 mod users;
 
@@ -48,6 +49,7 @@ pub use responses::{Accepted, Responses};
 pub use roles::{NamedPlace, Roles};
 pub use server_keys::{DecideSigningKeys, Reseal, ServerKeys, SigningKey, SigningKeyChange};
 pub use sessions::{Session, Sessions};
+pub use standing::require_standing;
 pub use upkeep::Upkeep;
 pub use users::Users;
 

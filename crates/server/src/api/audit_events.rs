@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use domain::Owner;
+use domain::{EventId, Owner};
 
 use super::authorization::{AccountAdmin, EnvironmentAdmin, InAccount, InEnvironment};
 use super::error::ApiError;
@@ -16,7 +16,7 @@ type Events = Json<ListShape<AuditEventShape>>;
 
 /// List an environment's audit events
 ///
-/// The newest first.
+/// The newest first, in the order in which the changes were made.
 #[utoipa::path(
     get,
     path = "/v1/environments/{env}/audit-events",
@@ -28,14 +28,14 @@ type Events = Json<ListShape<AuditEventShape>>;
 pub(super) async fn of_environment(
     environment: InEnvironment<EnvironmentAdmin>,
     State(app): State<Arc<App>>,
-    Parameters(wanted): Parameters<Page<i64>>,
+    Parameters(wanted): Parameters<Page<EventId>>,
 ) -> Result<Events, ApiError> {
     list(&app, environment.id().into(), wanted).await
 }
 
 /// List the account's audit events
 ///
-/// The newest first. The logs of its environments are apart.
+/// The newest first, in the order in which the changes were made. The logs of its environments are apart.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{acc}/audit-events",
@@ -47,13 +47,13 @@ pub(super) async fn of_environment(
 pub(super) async fn of_account(
     account: InAccount<AccountAdmin>,
     State(app): State<Arc<App>>,
-    Parameters(wanted): Parameters<Page<i64>>,
+    Parameters(wanted): Parameters<Page<EventId>>,
 ) -> Result<Events, ApiError> {
     list(&app, account.id().into(), wanted).await
 }
 
-async fn list(app: &App, owner: Owner, wanted: Page<i64>) -> Result<Events, ApiError> {
+async fn list(app: &App, owner: Owner, wanted: Page<EventId>) -> Result<Events, ApiError> {
     let (slice, limit) = wanted.slice();
     let events = app.store.audit_events(owner, slice.after, slice.limit).await?;
-    Ok(page(events, limit, |event| event.sequence, |event| AuditEventShape::from(event)))
+    Ok(page(events, limit, |event| event.stamp.event, |event| AuditEventShape::from(event)))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use domain::{AccountId, Actor, Environment, EnvironmentId, KeyId, Owner, QueryId, Scope, Scopes};
+use domain::{AccountId, Actor, Environment, EnvironmentId, KeyId, Owner, QueryId, Scope, Scopes, Standing};
 
 use super::error::ApiError;
 use crate::app::{App, Author};
@@ -113,16 +113,24 @@ impl<R> Token<R> {
         &self.verified.live
     }
 
-    /// Whom the log names for what the caller changes.
-    pub(crate) fn author(&self) -> Author {
-        Author { actor: Actor::Keypair(self.verified.claims.keypair), address: self.address }
-    }
-
     /// The account, if the token reaches the account itself and not merely environments.
     pub(crate) fn account(&self) -> Result<AccountId, ApiError> {
         match self.live().credential.owner {
             Owner::Account(account) if self.verified.reaches_account(account) => Ok(account),
             _ => Err(ApiError::NotFound),
+        }
+    }
+}
+
+impl<R: Requirement> Token<R> {
+    /// Whom the log names for what the caller changes, with what the store shall judge once more.
+    pub(crate) fn author(&self) -> Author {
+        let Verified { claims, signed_by, scopes, .. } = self.verified;
+        let needs = R::ANY_OF.iter().copied().collect::<Scopes>().and(scopes);
+        Author {
+            actor: Actor::Keypair(claims.keypair),
+            address: self.address,
+            standing: Some(Standing::Token { claims, signed_by, needs }),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::{AssertionAlgorithm, KeypairRefusal, MAX_SECRETS, Scope, Scopes};
+use domain::{AssertionAlgorithm, Fallen, KeypairRefusal, MAX_SECRETS, Scope, Scopes};
 use storage::StorageError;
 
 use super::shapes::{FieldError, Problem};
@@ -28,6 +28,8 @@ pub(crate) enum ApiError {
     MisplacedToken(&'static str),
     /// The token, presented so, has none of the scopes, any of which would do.
     MissingScope(Scheme, &'static [Scope]),
+    /// The token, presented so, had these scopes when the request came, and lost them before the change was made.
+    LostScopes(Scheme, Scopes),
     /// The caller would hand on scopes that its own token lacks.
     BeyondCaller(Scopes),
     /// There is no such object within the token's reach.
@@ -127,7 +129,7 @@ impl ApiError {
             Self::NoToken => &TOKEN_REQUIRED,
             Self::InvalidToken(_) => &INVALID_TOKEN,
             Self::InvalidProof(_) => &INVALID_DPOP_PROOF,
-            Self::MissingScope(..) | Self::BeyondCaller(_) => &INSUFFICIENT_SCOPE,
+            Self::MissingScope(..) | Self::LostScopes(..) | Self::BeyondCaller(_) => &INSUFFICIENT_SCOPE,
             Self::NotFound | Self::NoSuchAddress => &NOT_FOUND,
             Self::WrongMethod => &METHOD_NOT_ALLOWED,
             Self::TooManySecrets => &TOO_MANY_SECRETS,
@@ -165,6 +167,9 @@ impl ApiError {
                     format!("This needs a token with one of the scopes {}.", names.join(", "))
                 }
             },
+            Self::LostScopes(_, scopes) => {
+                format!("The keypair may not request `{scopes}` any more, so this token has lost what this rests on.")
+            }
             Self::BeyondCaller(scopes) => {
                 format!("A token can't hand on what it lacks itself: `{scopes}`.")
             }
@@ -219,7 +224,8 @@ impl ApiError {
         let base = match self {
             Self::InvalidProof(_)
             | Self::InvalidToken(Scheme::Dpop)
-            | Self::MissingScope(Scheme::Dpop, _) => {
+            | Self::MissingScope(Scheme::Dpop, _)
+            | Self::LostScopes(Scheme::Dpop, _) => {
                 format!("DPoP algs=\"{}\", {metadata}", AssertionAlgorithm::NAMES.join(" "))
             }
             _ => format!("Bearer {metadata}"),
@@ -233,7 +239,7 @@ impl ApiError {
                 let scopes: Scopes = any_of.iter().copied().collect();
                 Some(format!("{base}, error=\"insufficient_scope\", scope=\"{scopes}\""))
             }
-            Self::BeyondCaller(scopes) => {
+            Self::LostScopes(_, scopes) | Self::BeyondCaller(scopes) => {
                 Some(format!("{base}, error=\"insufficient_scope\", scope=\"{scopes}\""))
             }
             _ => None,
@@ -312,6 +318,7 @@ impl From<StorageError> for ApiError {
             StorageError::NotFound | StorageError::Closed => Self::NotFound,
             StorageError::Moved => Self::Moved,
             StorageError::NotAllowed => Self::InvalidToken(Scheme::Bearer),
+            StorageError::Fallen(fallen) => fallen.into(),
             StorageError::Exists => Self::Exists,
             StorageError::Unavailable(_) => Self::Unavailable(error.into()),
             StorageError::LastAdministrator
@@ -319,6 +326,17 @@ impl From<StorageError> for ApiError {
             | StorageError::TooNew { .. }
             | StorageError::Corrupt(_)
             | StorageError::NotHere(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<Fallen> for ApiError {
+    /// What the door would have said.
+    fn from(fallen: Fallen) -> Self {
+        match fallen {
+            Fallen::Outlived(_, confirmation) => Self::InvalidToken(Scheme::of(confirmation)),
+            Fallen::Lacks(scopes, confirmation) => Self::LostScopes(Scheme::of(confirmation), scopes),
+            Fallen::Client => Self::InvalidToken(Scheme::Bearer),
         }
     }
 }

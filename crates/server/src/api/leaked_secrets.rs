@@ -26,7 +26,8 @@ pub(super) struct LeakedSecret {
 
 /// Report a leaked Key Secret
 ///
-/// Its keypair is disabled at once, and its administrators are told why. Anybody can report one: it takes no token. The
+/// It opens nothing from then on, its keypair is disabled at once, unless that accepts no secrets, and its administrators are
+/// told why. Anybody can report one: it takes no token. The
 /// answer is the same for what is no Key Secret, or none that still opens anything.
 #[utoipa::path(
     post,
@@ -35,7 +36,7 @@ pub(super) struct LeakedSecret {
     tag = "Leaked secrets",
     request_body = LeakedSecret,
     responses(
-        (status = 202, description = "If it is a Key Secret, its keypair is disabled."),
+        (status = 202, description = "If it is a Key Secret, it has ended, and its keypair is disabled unless that accepts no secrets."),
         (status = 400, description = "The body or a parameter is not as it should be.", body = Problem,
             content_type = "application/problem+json"),
         (status = 413, description = "The body is too large.", body = Problem,

@@ -30,6 +30,8 @@ mod isolation_tests;
 #[cfg(test)]
 mod scope_matrix_tests;
 #[cfg(test)]
+mod stopped_program_tests;
+#[cfg(test)]
 pub(crate) mod test_harness;
 
 use std::sync::Arc;

@@ -107,7 +107,7 @@ impl TestApp {
     }
 
     fn operator(&self) -> domain::Stamp {
-        self.app.stamp(&Author { actor: Actor::Operator, address: None }, self.now())
+        self.app.stamp(&Author { actor: Actor::Operator, address: None, standing: None }, self.now())
     }
 
     /// Makes an account.

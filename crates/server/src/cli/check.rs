@@ -108,6 +108,7 @@ mod tests {
                     at: Timestamp::UNIX_EPOCH,
                     actor: Actor::Operator,
                     address: None,
+                    standing: None,
                 },
                 action: Action::AccountCreated.name().to_owned(),
                 object: ObjectRef::new("account", sequence),

@@ -54,7 +54,7 @@ impl Common {
 
 /// Whose changes the command line's are.
 pub(super) fn operator() -> Author {
-    Author { actor: Actor::Operator, address: None }
+    Author { actor: Actor::Operator, address: None, standing: None }
 }
 
 /// The account or environment, with what its roles are inherited from.

@@ -162,7 +162,12 @@ mod tests {
 
     #[async_trait]
     impl Audit for Log {
-        async fn audit_events(&self, _: Owner, _: Option<i64>, _: u32) -> storage::Result<Vec<AuditEvent>> {
+        async fn audit_events(
+            &self,
+            _: Owner,
+            _: Option<EventId>,
+            _: u32,
+        ) -> storage::Result<Vec<AuditEvent>> {
             unreachable!("the feed does not ask for it")
         }
 

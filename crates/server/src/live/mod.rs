@@ -4,7 +4,6 @@
 //! can't read it trusts nothing that it remembers; it asks the store, and where that fails too, it refuses.
 
 mod feed;
-mod issued;
 #[cfg(test)]
 mod model_tests;
 mod uses;
@@ -13,12 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::{AccountId, Action, Clock, Credential, Environment, EnvironmentId, KeyId, Owner, Timestamp};
+use domain::{AccountId, Action, Clock, Credential, Environment, EnvironmentId, KeyId, Owner};
 use quick_cache::sync::Cache;
 use storage::{KeyUse, Storage, StorageError};
 
 use feed::{Feed, Heard};
-use issued::Issued;
 use uses::{Noted, Uses};
 
 /// How long memory counts after the feed was read: below the second that is promised, by what an answer may take.
@@ -40,14 +38,6 @@ pub(crate) struct LiveKeypair {
     /// The account that is the owner, or that owns the environment that is.
     pub(crate) account: AccountId,
     noted: Noted,
-    issued: Issued,
-}
-
-impl LiveKeypair {
-    /// Counts a token that it obtains; or says how many seconds to wait, if it has obtained so many in this minute.
-    pub(crate) fn obtain(&self, most_a_minute: u32, now: Timestamp) -> Result<(), i64> {
-        self.issued.count(most_a_minute, now)
-    }
 }
 
 /// What is true right now.
@@ -88,12 +78,10 @@ impl Live {
         let load = async {
             let stored = self.store.live_keypair(id).await?;
             Ok(stored.map(|stored| {
-                let credential = Credential::of(&stored.keypair).without_tokens(stored.revoked);
                 Arc::new(LiveKeypair {
-                    credential,
                     account: stored.account,
+                    credential: stored.into_credential(),
                     noted: Noted::default(),
-                    issued: Issued::default(),
                 })
             }))
         };

@@ -109,7 +109,7 @@ impl World {
             owners.push(server.environment(account, name).await.into());
         }
         owners.push(account.into());
-        let author = Author { actor: domain::Actor::Operator, address: None };
+        let author = Author { actor: domain::Actor::Operator, address: None, standing: None };
         Self { server, author, owners, keys: Vec::new(), tokens: Vec::new(), closed: Vec::new() }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use domain::{
-    Confirmation, Credential, Environment, EnvironmentId, KeyId, Owner, Scopes, Thumbprint, Timestamp,
-    TokenClaims, TokenId,
+    Confirmation, Credential, Environment, EnvironmentId, KeyId, Outlived, Owner, Scopes, SigningKeyHash,
+    Thumbprint, Timestamp, TokenClaims, TokenId,
 };
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::client_certificate::client_certificate;
 use crate::crypto::sha256;
 use crate::live::LiveKeypair;
-use crate::signing::{KeyHash, Keys, NotSigned};
+use crate::signing::{Keys, NotSigned};
 
 /// The claims of an access token (RFC 9068 §2.2). Nothing in it grows. Read without escapes: what is signed here has none.
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ pub(crate) enum Scheme {
 
 impl Scheme {
     /// That of a token that is bound so.
-    pub(super) fn of(confirmation: Option<Confirmation>) -> Self {
+    pub(crate) fn of(confirmation: Option<Confirmation>) -> Self {
         match confirmation {
             Some(Confirmation::Key(_)) => Self::Dpop,
             Some(Confirmation::Certificate(_)) | None => Self::Bearer,
@@ -159,6 +159,8 @@ pub(super) fn parse_resource(app: &App, resource: &str) -> Option<Option<Environ
 pub(crate) struct Verified {
     /// What it says.
     pub(crate) claims: TokenClaims,
+    /// Which key signed it.
+    pub(crate) signed_by: SigningKeyHash,
     /// The one environment that it was narrowed to, if any (RFC 8707).
     narrowed_to: Option<EnvironmentId>,
     /// When it was issued, in seconds since the Unix epoch.
@@ -224,7 +226,7 @@ impl Verified {
 #[derive(Clone, Copy, Debug)]
 struct Signed {
     /// Remembered only as long as the key is one of ours.
-    key: KeyHash,
+    key: SigningKeyHash,
     claims: TokenClaims,
     narrowed_to: Option<EnvironmentId>,
     /// In seconds since the Unix epoch.
@@ -317,16 +319,16 @@ async fn signed(app: &App, token: &str) -> Result<Signed, TokenRefused> {
 
 /// What a token of ours is worth at `now`.
 async fn judge(app: &App, signed: Signed, now: Timestamp) -> Result<Verified, TokenRefused> {
-    let Signed { claims, narrowed_to, issued_at, .. } = signed;
+    let Signed { key, claims, narrowed_to, issued_at } = signed;
     let live = app
         .live
         .keypair(claims.keypair)
         .await?
-        .ok_or_else(|| TokenRefused::Invalid("its keypair was removed".to_owned()))?;
+        .ok_or_else(|| TokenRefused::Invalid(Outlived::Removed.to_string()))?;
     let scopes = claims
         .scopes_at(now, &live.credential)
         .map_err(|outlived| TokenRefused::Invalid(outlived.to_string()))?;
-    Ok(Verified { claims, narrowed_to, issued_at, live, scopes })
+    Ok(Verified { claims, signed_by: key, narrowed_to, issued_at, live, scopes })
 }
 
 /// Reads a token that this server signed.

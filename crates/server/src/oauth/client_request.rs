@@ -39,6 +39,8 @@ pub(super) struct Authenticated {
     pub(super) live: Arc<LiveKeypair>,
     /// The number of the secret that it presented, or of the public key that verifies its assertion.
     pub(super) n: u32,
+    /// Whether it used the `Authorization` header.
+    pub(super) by_header: bool,
 }
 
 impl ClientRequest {
@@ -61,18 +63,24 @@ impl ClientRequest {
         let began = Instant::now();
         let client = || Client::new(presented.key, self.address(app));
         let seconds_left = app.client_throttle.left(client, now);
-        // Whoever failed too often is let in by the right secret still, but the store is not asked for it.
+        // Whoever failed too often is let in by the right secret still, but the store is asked for it only now and then.
+        let asks_store = presented.key.is_some()
+            && (seconds_left.is_none() || app.client_throttle.may_ask_store(&client(), now));
         let live = match presented.key {
-            Some(key) if seconds_left.is_some() => app.live.remembered_keypair(key),
-            Some(key) => app.live.keypair(key).await?,
+            Some(key) if asks_store => app.live.keypair(key).await?,
+            Some(key) => app.live.remembered_keypair(key),
             None => None,
         };
         if let Some((key, live)) = presented.key.zip(live)
             && let Some(n) = opened_with(app, &presented, key, &live, now).await?
         {
-            return Ok(Authenticated { key, live, n });
+            return Ok(Authenticated { key, live, n, by_header: presented.by_header });
         }
         if let Some(seconds) = seconds_left {
+            if asks_store {
+                // As long as for any, so that the time does not tell what was in memory.
+                tokio::time::sleep_until(began + REFUSAL_AFTER).await;
+            }
             return Err(OAuthError::TooManyFailures { seconds });
         }
         app.client_throttle.failed(&client(), now);

@@ -132,7 +132,9 @@ impl World {
     }
 
     fn operator(&self) -> domain::Stamp {
-        self.server.app.stamp(&Author { actor: Actor::Operator, address: None }, self.server.now())
+        self.server
+            .app
+            .stamp(&Author { actor: Actor::Operator, address: None, standing: None }, self.server.now())
     }
 
     fn assertion(&self, id: &str, signer: &Signer) -> String {

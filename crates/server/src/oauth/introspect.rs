@@ -73,15 +73,23 @@ fn active(app: &App, verified: &Verified) -> Value {
     answer
 }
 
-/// Whether the client names the signed form among what it accepts.
+/// Whether the client names the signed form among what it accepts: with any weight but 0, which is to refuse it (RFC 9110
+/// §12.4.2).
 fn accepts_signed(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|range| range.split(';').next())
-        .any(|range| range.trim().eq_ignore_ascii_case(SIGNED))
+        .any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let weight = |part: &str| {
+                let (name, value) = part.split_once('=')?;
+                name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse::<f32>().ok())?
+            };
+            parts.next().is_some_and(|named| named.eq_ignore_ascii_case(SIGNED))
+                && parts.find_map(weight) != Some(0.0)
+        })
 }
 
 #[cfg(test)]
@@ -220,8 +228,14 @@ mod tests {
             assert_eq!(server.get(&jwt, "/v1/access").await.problem(401), "invalid_token");
         }
         let form = format!("token={token}");
-        let wildcard = server.post_form(&key, PATH, form, &[("accept", "*/*")]).await;
-        assert_eq!(wildcard.header("content-type"), "application/json");
+        let refusing = format!("application/json, {SIGNED}; q=0.000");
+        for accept in ["*/*", &refusing, &format!("{SIGNED};Q=0")] {
+            let plain = server.post_form(&key, PATH, form.clone(), &[("accept", accept)]).await;
+            assert_eq!(plain.header("content-type"), "application/json", "{accept}");
+        }
+        let reluctant = format!("application/json, {SIGNED};q=0.001");
+        let signed = server.post_form(&key, PATH, form, &[("accept", &reluctant)]).await;
+        assert_eq!(signed.header("content-type"), SIGNED);
         // Not for its claims, which are none of an access token, but for its type.
         let claims = part(&token, 1);
         let disguised = server

@@ -13,6 +13,7 @@ mod form;
 #[cfg(test)]
 mod inactive_matrix_tests;
 mod introspect;
+pub(crate) mod issued_tokens;
 mod jwks;
 mod metadata;
 #[cfg(test)]

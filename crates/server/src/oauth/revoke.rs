@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use domain::Actor;
+use domain::{Actor, Standing};
 use storage::{Revocation, StorageError};
 
 use super::access_token::worth_something;
@@ -19,10 +19,17 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Res
     let Some(token) = worth_something(&app, token, |key| key == caller.key, now).await? else {
         return Ok(no_store());
     };
-    let author = Author { actor: Actor::Keypair(caller.key), address: request.address(&app) };
+    let author = Author {
+        actor: Actor::Keypair(caller.key),
+        address: request.address(&app),
+        standing: Some(Standing::Client(caller.n)),
+    };
     match app.store.revoke_token(&app.stamp(&author, now), caller.key, &token.claims.revoked()).await {
-        // A keypair that was stopped or removed meanwhile has no token that is worth something.
-        Ok(Revocation::Done) | Err(StorageError::NotFound | StorageError::NotAllowed) => Ok(no_store()),
+        Ok(Revocation::Done) => Ok(no_store()),
+        // What it authenticated by opens nothing any more, which this node had not heard.
+        Err(StorageError::NotFound | StorageError::Fallen(_)) => {
+            Err(OAuthError::InvalidClient { by_header: caller.by_header })
+        }
         Ok(Revocation::Full(until)) => {
             let seconds = until.as_second().saturating_sub(now.as_second());
             Err(OAuthError::TooManyRevoked { seconds: seconds.max(1) })
@@ -184,7 +191,7 @@ mod tests {
     #[tokio::test]
     async fn where_no_more_can_be_kept_it_says_until_when_and_what_to_do_instead() {
         let (server, key) = with_key().await;
-        let author = Author { actor: Actor::Operator, address: None };
+        let author = Author { actor: Actor::Operator, address: None, standing: None };
         let kept_until = server.now() + Duration::from_secs(600);
         for _ in 0..MAX_REVOKED {
             let token = RevokedToken { id: TokenId::generate(&*server.app.entropy), kept_until };

@@ -10,12 +10,14 @@ use axum::http::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use domain::{KeyId, KeySecret};
+use domain::{Actor, Comment, KeyId, KeySecret, KeypairEdit};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::api::test_harness::{Answer, ISSUER, TestApp, TestKey};
+use crate::app::Author;
 use crate::config::Config;
+use crate::keypairs;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -342,4 +344,47 @@ async fn a_keypair_obtains_so_many_tokens_a_minute_if_that_is_limited() {
     with_key(&server, &other, "").await.expect(200);
     server.pass(Duration::from_secs(seconds));
     with_key(&server, &key, "").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_right_secret_opens_a_keypair_that_was_forgotten_where_others_failed_too_often() {
+    let server = TestApp::start().await;
+    let account = server.account("Account").await;
+    let key = server.key(account, "feedback-report:read").await;
+    let right = basic(&key.keypair.id.to_string(), &key.secret);
+    let body = "grant_type=client_credentials";
+    // Nothing of it is in memory yet, and everybody else behind the address fails.
+    let unknown = async |_| {
+        let id: KeyId = domain::new_id(server.now(), &*server.app.entropy);
+        post(&server, Some(&basic(&id.to_string(), &key.secret)), FORM, body).await.status
+    };
+    assert!(join_all((0..300).map(unknown)).await.iter().all(|status| *status == 401));
+    server.pass(Duration::from_secs(1));
+    assert_eq!(unknown(0).await, 429);
+    post(&server, Some(&right), FORM, body).await.expect(200);
+    // An edit makes every node forget it.
+    let comment = Some(Comment::new("edited").unwrap());
+    let edit = KeypairEdit { comment, ..KeypairEdit::default() };
+    let operator = Author { actor: Actor::Operator, address: None, standing: None };
+    keypairs::edit(&server.app, &operator, account.into(), key.keypair.id, &edit, None, None).await.unwrap();
+    server.app.live.catch_up().await.unwrap();
+    post(&server, Some(&right), FORM, body).await.expect(200);
+    // What there is in a second is used up: the store is asked no more, and memory still is.
+    assert!(join_all((0..20).map(unknown)).await.iter().all(|status| *status == 429));
+    post(&server, Some(&right), FORM, body).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_edit_does_not_begin_the_count_of_tokens_anew() {
+    let settings = Config { tokens_per_minute: NonZeroU32::new(1), ..Config::default() };
+    let server = TestApp::start_with(settings).await;
+    let account = server.account("Account").await;
+    let key = server.key(account, "feedback-report:read").await;
+    with_key(&server, &key, "").await.expect(200);
+    let comment = Some(Comment::new("edited").unwrap());
+    let edit = KeypairEdit { comment, ..KeypairEdit::default() };
+    let operator = Author { actor: Actor::Operator, address: None, standing: None };
+    keypairs::edit(&server.app, &operator, account.into(), key.keypair.id, &edit, None, None).await.unwrap();
+    server.app.live.catch_up().await.unwrap();
+    assert_eq!(with_key(&server, &key, "").await.status, 429);
 }

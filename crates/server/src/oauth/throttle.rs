@@ -1,8 +1,10 @@
 //! Too many failures of clients. What is limited is what they cost: a secret of 256 bits can't be found by trying. So the
 //! right one opens whatever failed before it, and nobody can lock anybody out.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use domain::{KeyId, Timestamp};
 
@@ -12,11 +14,26 @@ const WINDOW_SECONDS: i64 = 60;
 const FAILURES_PER_CLIENT_AND_ADDRESS: u32 = 30;
 const FAILURES_PER_ADDRESS: u32 = 300;
 
+/// How often in a second the store is asked for keypairs of clients that failed too often: those of one address, and all.
+const QUESTIONS_PER_ADDRESS: u32 = 10;
+const QUESTIONS: u32 = 100;
+
+/// The questions to the store of one second.
+#[derive(Default)]
+struct Questions {
+    /// Since the Unix epoch.
+    second: i64,
+    all: u32,
+    /// No more addresses than questions.
+    of_address: HashMap<Key, u32>,
+}
+
 /// Failures per Key ID from one address, and per address.
 pub(crate) struct Throttle {
     failures: Failures,
     /// Nobody is over a limit any more from this second on. Hardly ever anybody is, and then nobody need be looked up.
     nobody_from: AtomicI64,
+    questions: Mutex<Questions>,
 }
 
 /// Who tries: a Key ID, or what can't be one, from an address.
@@ -36,7 +53,11 @@ impl Client {
 impl Throttle {
     /// Nobody has failed yet.
     pub(crate) fn new() -> Self {
-        Self { failures: Failures::within(WINDOW_SECONDS), nobody_from: AtomicI64::new(i64::MIN) }
+        Self {
+            failures: Failures::within(WINDOW_SECONDS),
+            nobody_from: AtomicI64::new(i64::MIN),
+            questions: Mutex::default(),
+        }
     }
 
     /// For how many seconds more the client is to let it be, if it failed too often.
@@ -48,6 +69,22 @@ impl Throttle {
         let failures = self.failures.at(now);
         let both = failures.left(&client.both, FAILURES_PER_CLIENT_AND_ADDRESS);
         both.max(failures.left(&client.address, FAILURES_PER_ADDRESS))
+    }
+
+    /// Whether the store may be asked for the keypair of this client, which failed too often; if so, it counts as asked.
+    pub(super) fn may_ask_store(&self, client: &Client, now: Timestamp) -> bool {
+        let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+        let second = now.as_second();
+        if questions.second != second {
+            *questions = Questions { second, ..Questions::default() };
+        }
+        let asked = questions.of_address.get(&client.address).copied().unwrap_or_default();
+        if questions.all >= QUESTIONS || asked >= QUESTIONS_PER_ADDRESS {
+            return false;
+        }
+        questions.of_address.insert(client.address, asked + 1);
+        questions.all += 1;
+        true
     }
 
     /// The client failed.
@@ -85,6 +122,18 @@ mod tests {
         assert_eq!(throttle.left(|| client(1, 1), at(1_030)), None);
         assert_eq!(throttle.left(|| client(0, 2), at(1_030)), None);
         assert_eq!(throttle.left(|| client(0, 1), at(1_060)), None);
+    }
+
+    #[test]
+    fn the_store_is_asked_so_often_a_second_for_an_address_and_for_all() {
+        let throttle = Throttle::new();
+        let asked = |addresses: std::ops::Range<u32>, second| {
+            addresses.filter(|address| throttle.may_ask_store(&client(0, *address), at(second))).count()
+        };
+        let of_one = |second| (0..99).filter(|n| throttle.may_ask_store(&client(*n, 1), at(second))).count();
+        assert_eq!((of_one(1_000), asked(2..500, 1_000)), (10, 90));
+        assert_eq!((of_one(1_000), asked(2..500, 1_000)), (0, 0));
+        assert_eq!((of_one(1_001), asked(2..3, 1_001)), (10, 1));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) async fn token(
         .get("grant_type")
         .ok_or_else(|| OAuthError::InvalidRequest("the parameter `grant_type` is missing".to_owned()))?;
     let now = app.clock.now();
-    let Authenticated { key, live, n } = request.authenticate(&app, now).await?;
+    let Authenticated { key, live, n, .. } = request.authenticate(&app, now).await?;
     let credential = &live.credential;
     if grant_type != "client_credentials" {
         return Err(OAuthError::UnsupportedGrantType);
@@ -49,7 +49,9 @@ pub(super) async fn token(
         None => None,
     };
     if let Some(most) = app.config.tokens_per_minute {
-        live.obtain(most.get(), now).map_err(|seconds| OAuthError::TooManyTokens { seconds })?;
+        app.issued_tokens
+            .count(key, most.get(), now)
+            .map_err(|seconds| OAuthError::TooManyTokens { seconds })?;
     }
     let confirmation = confirmation(&app, &request.parts, credential.token_binding, now)?;
     let grant = Grant { scopes, narrowed_to, confirmation };

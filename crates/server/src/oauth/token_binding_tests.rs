@@ -429,3 +429,23 @@ async fn what_is_published_says_how_tokens_can_be_bound() {
     passing.server.get(&token, ACCESS).await.expect(200);
     assert_eq!(passing.key.keypair.token_binding, TokenBinding::None);
 }
+
+#[tokio::test]
+async fn a_bound_token_that_ended_elsewhere_is_refused_in_its_own_way_where_that_was_not_heard() {
+    const PATH: &str = "/v1/environments";
+    let world = World::new().await;
+    let token = world.bound().await;
+    let deaf = world.server.another_node().await;
+    let create = async || {
+        let proof = world.good(("POST", PATH), Some(&token));
+        let request = Request::post(PATH)
+            .header("authorization", format!("DPoP {token}"))
+            .header("dpop", proof)
+            .header("content-type", "application/json")
+            .body(Body::from(json!({"name": "Another"}).to_string()));
+        deaf.send(request.unwrap()).await
+    };
+    create().await.expect(201);
+    world.patch(json!({"enabled": false})).await.expect(200);
+    refused(&create().await, "invalid_token", "revoked");
+}

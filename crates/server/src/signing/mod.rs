@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::ParsedPublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{Entropy, Stamp, Timestamp};
+use domain::{Entropy, SigningKeyHash, Stamp, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use storage::{SigningKey, SigningKeyChange, Storage, StorageError};
@@ -20,7 +20,7 @@ pub(crate) use algorithm::Algorithm;
 use algorithm::PrivateKey;
 pub(crate) use rotation::{When, lives};
 
-use crate::crypto::{DoesNotOpen, Sealer, sha256};
+use crate::crypto::{DoesNotOpen, Sealer};
 use crate::live::Live;
 
 /// How long whoever fetched the keys may keep them: half as long as a key is published before it signs.
@@ -52,7 +52,7 @@ pub(crate) struct Keys {
 
 /// One key, ready for use.
 struct ParsedKey {
-    id: KeyHash,
+    id: SigningKeyHash,
     kid: String,
     signs_from: Timestamp,
     /// The encoded JOSE header of the access tokens that it signs. No other header is accepted with it.
@@ -64,10 +64,6 @@ struct ParsedKey {
     /// The public half, as it is published (RFC 7517), with `kid`, `use` and `alg`.
     public: Value,
 }
-
-/// Which key signed a token: the SHA-256 of its `kid`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyHash([u8; 32]);
 
 /// Why the keys can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +175,11 @@ impl SigningKeys {
         keys.sign(|key| &key.introspection_header, claims, now).ok_or(NotSigned::Failed)
     }
 
+    /// Whether there is a key to sign and verify with.
+    pub(crate) async fn can_sign(&self, live: &Live) -> Result<bool, StorageError> {
+        Ok(!self.current(live).await?.parsed.is_empty())
+    }
+
     /// The keys in memory, for what may be a little old.
     pub(crate) fn held(&self) -> Arc<Keys> {
         self.held.read().unwrap_or_else(PoisonError::into_inner).keys.clone()
@@ -217,7 +218,7 @@ impl Keys {
     }
 
     /// Whether the key is among them.
-    pub(crate) fn has(&self, id: KeyHash) -> bool {
+    pub(crate) fn has(&self, id: SigningKeyHash) -> bool {
         self.parsed.iter().any(|key| key.id == id)
     }
 
@@ -243,7 +244,7 @@ impl Keys {
     /// The claims of a token that one of the keys signed, as JSON, and which key; none of any other text. Of the header
     /// nothing is believed: it must be the very one that the key signs with, so there is no `alg`, `typ`, `crit` or `jwk`
     /// to go by.
-    pub(crate) fn verified_claims(&self, token: &str) -> Option<(Vec<u8>, KeyHash)> {
+    pub(crate) fn verified_claims(&self, token: &str) -> Option<(Vec<u8>, SigningKeyHash)> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
         let key = self.parsed.iter().find(|key| key.header == header)?;
@@ -266,7 +267,7 @@ impl ParsedKey {
             URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"{typ}","alg":"{algorithm}","kid":"{}"}}"#, stored.kid))
         };
         Ok(Arc::new(Self {
-            id: KeyHash(sha256(stored.kid.as_bytes())),
+            id: SigningKeyHash::of(&stored.kid),
             kid: stored.kid.clone(),
             signs_from: stored.signs_from,
             header: header("at+jwt"),

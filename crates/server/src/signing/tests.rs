@@ -246,3 +246,28 @@ async fn with_an_old_master_key_a_node_goes_on_and_adds_nothing() {
     nodes.assert_each_answers(&nodes.tokens().await, 200).await;
     assert_eq!(first.app.store.signing_keys().await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_node_that_can_open_none_of_the_signing_keys_is_not_ready() {
+    let nodes = Nodes::start(Config::default()).await;
+    let [first, second] = &nodes.nodes;
+    let ready = async || {
+        let answer = first.get("", "/readyz").await;
+        (answer.status.as_u16(), answer.text)
+    };
+    assert_eq!(ready().await, (200, "ready\n".to_owned()));
+    let (old, new) = (&first.app.sealer, Sealer::new(&[9; 32]));
+    let entropy = &*first.app.entropy;
+    let anew = |name: &str, sealed: &[u8]| Some(new.seal(name, &old.open(name, sealed).ok()?, entropy));
+    first.app.store.reseal(&first.app.own_stamp(), &anew).await.unwrap();
+    nodes.hear().await;
+    assert_eq!(ready().await.0, 200, "those that it knows still sign");
+
+    let (store, stamp) = (second.app.store.clone(), second.app.own_stamp());
+    let renewed = SigningKeys::open(store, new.clone(), Algorithm::Es256, &stamp, entropy).await.unwrap();
+    renewed.rotate(&second.app.own_stamp(), When::Now, entropy).await.unwrap();
+    nodes.hear().await;
+    let (status, why) = ready().await;
+    assert_eq!(status, 503);
+    assert!(why.contains("signing keys") && why.contains("master key"), "{why}");
+}

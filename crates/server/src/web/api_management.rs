@@ -44,8 +44,8 @@ struct Row {
     last_used: Option<When>,
     expires: Option<When>,
     expires_word: &'static str,
-    /// When its secret was reported as leaked.
-    leaked: Option<When>,
+    /// When its secret was reported as leaked, and what to do about it.
+    leaked: Option<(When, &'static str)>,
 }
 
 impl Row {
@@ -68,8 +68,17 @@ impl Row {
             last_used: keypair.last_used_at.map(|at| When::new(at, now)),
             expires: keypair.expires_at.map(|at| When::new(at, now)),
             expires_word: if keypair.expires_at.is_some_and(|at| at <= now) { "Expired" } else { "Expires" },
-            leaked: keypair.leaked_at().map(|at| When::new(at, now)),
+            leaked: keypair.leaked_at().map(|at| (When::new(at, now), advice(keypair))),
         }
+    }
+}
+
+/// What is to be done about a keypair whose secret was reported as leaked.
+fn advice(keypair: &Keypair) -> &'static str {
+    match (keypair.accepts_secrets, keypair.enabled) {
+        (false, _) => "The keypair accepts no secrets, so it went on. Delete that secret.",
+        (true, false) => "Rotate, then enable.",
+        (true, true) => "Rotate, or delete that secret.",
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use domain::{Action, Actor, AuditEvent, Timestamp};
+use domain::{Action, Actor, AuditEvent, EventId, Timestamp};
 use serde::Deserialize;
 
 use super::door::Admin;
@@ -114,9 +114,9 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     Query(part): Query<Part>,
 ) -> Result<Response, PageError> {
-    let before = match part.before.as_deref().map(str::parse::<i64>) {
+    let before = match part.before.as_deref().map(str::parse::<EventId>) {
         None => None,
-        Some(Ok(sequence)) => Some(sequence),
+        Some(Ok(event)) => Some(event),
         Some(Err(_)) => return Err(PageError::NotFound),
     };
     let now = app.clock.now();
@@ -124,7 +124,7 @@ pub(super) async fn show(
     let more = events.len() > LISTED as usize;
     events.truncate(LISTED as usize);
     let base = format!("{}/administration/audit-log", admin.base());
-    let next = events.last().filter(|_| more).map(|last| format!("{base}?before={}", last.sequence));
+    let next = events.last().filter(|_| more).map(|last| format!("{base}?before={}", last.stamp.event));
     let view = AuditPage {
         shell: admin.shell(&app, "audit").await?,
         base,

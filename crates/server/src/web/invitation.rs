@@ -73,7 +73,7 @@ pub(super) async fn accept(
             (user.clone(), hash.clone(), NewPerson::New(user, hash))
         }
     };
-    let author = Author { actor: Actor::User(user.id, user.email.to_string()), address };
+    let author = Author { actor: Actor::User(user.id, user.email.to_string()), address, standing: None };
     match app.store.accept_invitation(&app.stamp(&author, now), &session::hash(&token), &person).await {
         Ok(_) => {}
         Err(StorageError::NotFound | StorageError::Closed) => return Err(PageError::DeadLink),

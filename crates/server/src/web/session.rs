@@ -34,7 +34,11 @@ pub(super) struct SignedIn {
 impl SignedIn {
     /// The person as the author of a change.
     pub(super) fn author(&self) -> Author {
-        Author { actor: Actor::User(self.user.id, self.user.email.to_string()), address: self.address }
+        Author {
+            actor: Actor::User(self.user.id, self.user.email.to_string()),
+            address: self.address,
+            standing: None,
+        }
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn set_up(
     let now = app.clock.now();
     let account = Account::new(name, now, &*app.entropy);
     let user = User { id: new_id(now, &*app.entropy), email, created_at: now };
-    let author = Author { actor: Actor::User(user.id, user.email.to_string()), address };
+    let author = Author { actor: Actor::User(user.id, user.email.to_string()), address, standing: None };
     match app.store.set_up(&app.stamp(&author, now), &link, &account, &user, &hash).await {
         Ok(()) => {}
         Err(StorageError::NotFound) => return Err(PageError::DeadLink),

@@ -7,6 +7,8 @@ use domain::{
     VerifyingKey, from_millis, new_id,
 };
 
+use jiff::SignedDuration;
+
 use crate::Storage;
 
 /// A store under test, and the making of things to put into it.
@@ -59,7 +61,13 @@ impl Fixture {
     /// The operator's stamp, now.
     pub fn stamp(&self) -> Stamp {
         let at = self.now();
-        Stamp { event: new_id(at, &Counter(&self.ticks)), at, actor: Actor::Operator, address: None }
+        Stamp {
+            event: new_id(at, &Counter(&self.ticks)),
+            at,
+            actor: Actor::Operator,
+            address: None,
+            standing: None,
+        }
     }
 
     /// A new identifier.
@@ -126,6 +134,12 @@ impl Fixture {
     /// The keypair with one more secret.
     pub fn rotated(&self, keypair: &Keypair) -> Keypair {
         keypair.rotated(None, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
+    }
+
+    /// The same, its other secrets retired at once.
+    pub fn retired(&self, keypair: &Keypair) -> Keypair {
+        let at_once = Some(SignedDuration::ZERO);
+        keypair.rotated(at_once, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
     }
 
     /// The keypair with one more public key, which is not stored yet: `n` says which of two.

@@ -1,5 +1,6 @@
 use domain::{
-    Action, Actor, Comment, Keypair, KeypairEdit, KeypairRefusal, Owner, Stamp, TokenBinding, from_millis,
+    Action, Actor, Comment, Keypair, KeypairEdit, KeypairRefusal, Owner, Stamp, Standing, TokenBinding,
+    from_millis,
 };
 
 use super::Fixture;
@@ -121,7 +122,8 @@ pub async fn who_was_stopped_changes_nothing_any_more(f: Fixture) {
     let environment = f.environment(&account).await;
     let caller = f.keypair(environment.id).await;
     let target = f.keypair(environment.id).await;
-    let by_caller = |f: &Fixture| Stamp { actor: Actor::Keypair(caller.id), ..f.stamp() };
+    let standing = Some(Standing::Client(1));
+    let by_caller = |f: &Fixture| Stamp { actor: Actor::Keypair(caller.id), standing, ..f.stamp() };
     let (allowed, _) = f.unsaved_keypair(environment.id);
     f.store.create_keypair(&by_caller(&f), &allowed).await.unwrap();
 
@@ -133,7 +135,7 @@ pub async fn who_was_stopped_changes_nothing_any_more(f: Fixture) {
     stopped.unwrap().unwrap();
     let before = f.store.last_sequence().await.unwrap();
     let (late, _) = f.unsaved_keypair(environment.id);
-    let refused = |outcome| assert!(matches!(outcome, Err(StorageError::NotAllowed)));
+    let refused = |outcome| assert!(matches!(outcome, Err(StorageError::Fallen(_))));
     refused(f.store.create_keypair(&by_caller(&f), &late).await);
     let own = f.store.change_keypair(&by_caller(&f), caller.owner, caller.id, None, &disable).await;
     refused(own.map(drop));

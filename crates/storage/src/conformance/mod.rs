@@ -12,6 +12,7 @@ mod people;
 mod responses;
 mod revoked_tokens;
 mod server;
+mod standing;
 
 pub use fixture::Fixture;
 
@@ -105,6 +106,15 @@ promises! {
         who_was_stopped_or_removed_revokes_nothing,
         a_token_revoked_while_its_keypair_is_removed_leaves_nothing_behind,
         revoked_tokens_go_when_they_need_no_keeping_and_with_their_keypair,
+    }
+    standing {
+        a_token_of_a_stopped_keypair_changes_nothing,
+        a_token_of_a_secret_or_public_key_that_ended_changes_nothing,
+        a_token_that_was_revoked_or_is_not_bound_changes_nothing,
+        a_token_of_a_removed_signing_key_changes_nothing,
+        a_change_rests_on_its_scopes_and_on_no_other,
+        a_program_shows_a_token_of_its_own,
+        after_the_line_that_stops_a_program_none_is_its_own,
     }
     server {
         the_log_is_a_chain_in_the_order_of_commits,

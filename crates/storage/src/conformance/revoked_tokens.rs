@@ -1,11 +1,14 @@
-use domain::{Action, Actor, Keypair, KeypairEdit, MAX_REVOKED, RevokedToken, Stamp, TokenId};
+use domain::{
+    Action, Actor, Fallen, Keypair, KeypairEdit, MAX_REVOKED, RevokedToken, Stamp, Standing, TokenId,
+};
 use jiff::SignedDuration;
 
 use super::Fixture;
 use crate::{Revocation, StorageError};
 
 fn by(f: &Fixture, keypair: &Keypair) -> Stamp {
-    Stamp { actor: Actor::Keypair(keypair.id), ..f.stamp() }
+    let standing = Some(Standing::Client(1));
+    Stamp { actor: Actor::Keypair(keypair.id), standing, ..f.stamp() }
 }
 
 async fn revoke(f: &Fixture, keypair: &Keypair, token: &RevokedToken) -> Result<Revocation, StorageError> {
@@ -98,7 +101,7 @@ pub async fn who_was_stopped_or_removed_revokes_nothing(f: Fixture) {
     f.store.change_keypair(&f.stamp(), keypair.owner, keypair.id, None, &stop).await.unwrap().unwrap();
     let before = lines(&f).await;
     let refused = revoke(&f, &keypair, &f.revoked_token()).await;
-    assert!(matches!(refused, Err(StorageError::NotAllowed)), "{refused:?}");
+    assert!(matches!(refused, Err(StorageError::Fallen(Fallen::Client))), "{refused:?}");
     assert_eq!((lines(&f).await, revoked(&f, &keypair).await), (before, vec![]));
     f.store.remove_keypair(&f.stamp(), keypair.owner, keypair.id, None).await.unwrap();
     let refused = revoke(&f, &keypair, &f.revoked_token()).await;

@@ -73,8 +73,16 @@ pub async fn logs_belong_to_their_owner(f: Fixture) {
     );
     let of_account = log(account.id.into(), None).await;
     assert_eq!(of_account.len(), 3, "{of_account:?}");
-    let newest = f.store.audit_events(account.id.into(), None, 1).await.unwrap()[0].sequence;
+    let newest = f.store.audit_events(account.id.into(), None, 1).await.unwrap()[0].stamp.event;
     assert_eq!(log(account.id.into(), Some(newest)).await.len(), 2);
+    let another_s = f.store.audit_events(there.id.into(), None, 1).await.unwrap()[0].stamp.event;
+    for none_of_it in [another_s, f.id()] {
+        assert_eq!(
+            log(here.id.into(), Some(none_of_it)).await,
+            [],
+            "what is no line of it is no place in it"
+        );
+    }
 }
 
 pub async fn what_happens_to_an_environment_stands_in_both_logs(f: Fixture) {
@@ -89,7 +97,7 @@ pub async fn what_happens_to_an_environment_stands_in_both_logs(f: Fixture) {
         for expected in all {
             let part = f.store.audit_events(owner, before, 1).await.unwrap();
             assert_eq!(part.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(), [expected]);
-            before = part.first().map(|event| event.sequence);
+            before = part.first().map(|event| event.stamp.event);
         }
     }
 }
@@ -105,7 +113,7 @@ pub async fn a_refused_change_leaves_no_line(f: Fixture) {
     assert_eq!(f.store.last_sequence().await.unwrap(), before);
 }
 
-fn signing_key(f: &Fixture, kid: &str) -> SigningKey {
+pub(super) fn signing_key(f: &Fixture, kid: &str) -> SigningKey {
     let created_at = f.now();
     SigningKey {
         kid: kid.to_owned(),
@@ -117,7 +125,7 @@ fn signing_key(f: &Fixture, kid: &str) -> SigningKey {
     }
 }
 
-async fn add_signing_key(f: &Fixture, key: &SigningKey) -> Vec<SigningKey> {
+pub(super) async fn add_signing_key(f: &Fixture, key: &SigningKey) -> Vec<SigningKey> {
     let add = |_: &[SigningKey]| SigningKeyChange { add: Some(key.clone()), ..SigningKeyChange::default() };
     f.store.change_signing_keys(&f.stamp(), &add).await.unwrap()
 }

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::authorization::Token;
+use super::authorization::{Requirement, Token};
 use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
@@ -152,7 +152,7 @@ struct Keypairs<'a, R> {
     owner: Owner,
 }
 
-impl<R> Keypairs<'_, R> {
+impl<R: Requirement> Keypairs<'_, R> {
     async fn list(&self, wanted: Page<KeyId>) -> Result<Json<ListShape<KeypairShape>>, ApiError> {
         let now = self.app.clock.now();
         let (slice, limit) = wanted.slice();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{AccountId, EnvironmentId};
 use serde_json::{Value, json};
 
@@ -291,23 +293,11 @@ async fn the_audit_log_tells_who_did_what_newest_first() {
     names.sort();
     assert_eq!(
         names,
-        [
-            "action",
-            "actor",
-            "address",
-            "after",
-            "at",
-            "before",
-            "hash",
-            "id",
-            "object",
-            "owner",
-            "previous_hash",
-            "sequence"
-        ]
+        ["action", "actor", "address", "after", "at", "before", "id", "object", "owner"],
+        "and nothing that tells how much others do"
     );
     let cursor = log["next_cursor"].as_str().unwrap();
+    assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(cursor).unwrap(), event["id"].as_str().unwrap().as_bytes());
     let next = test.get(&world.admin, &format!("{path}?limit=1&cursor={cursor}")).await.expect(200);
     assert_eq!(next["items"][0]["action"], "keypair.created");
-    assert_eq!(event["previous_hash"], next["items"][0]["hash"]);
 }

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 use super::OwnerShape;
 use crate::keypairs::maker;
 
+// The line's number and hash are for the operator: one counts what all customers do, and the other gives it away.
 /// One line of the audit log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = AuditEvent)]
@@ -12,8 +13,6 @@ pub(crate) struct AuditEventShape {
     /// Its identifier.
     #[schema(example = "evt_01jx1m2q6fe8gtvdb2v3cx2xkq")]
     id: String,
-    /// Its place in the order of changes.
-    sequence: i64,
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
@@ -36,10 +35,6 @@ pub(crate) struct AuditEventShape {
     /// The object after, without secrets; `null` for one that is gone.
     #[schema(value_type = Option<Object>, required = true)]
     after: serde_json::Value,
-    /// The hash of the line before it in the installation's log.
-    previous_hash: String,
-    /// Its own hash, over all of the above.
-    hash: String,
 }
 
 /// Who made a change.
@@ -75,7 +70,6 @@ impl From<&AuditEvent> for AuditEventShape {
     fn from(event: &AuditEvent) -> Self {
         Self {
             id: event.stamp.event.to_string(),
-            sequence: event.sequence,
             at: event.stamp.at,
             actor: ActorShape::from(&event.stamp.actor),
             address: event.stamp.address.clone(),
@@ -84,8 +78,6 @@ impl From<&AuditEvent> for AuditEventShape {
             owner: event.owner.as_ref().map(OwnerShape::from),
             before: event.before.clone(),
             after: event.after.clone(),
-            previous_hash: event.previous.to_string(),
-            hash: event.hash.to_string(),
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn write(app: &App) -> Result<History> {
 }
 
 fn stamp(random: &Seeded, at: Timestamp, actor: &Actor) -> Stamp {
-    Stamp { event: new_id(at, random), at, actor: actor.clone(), address: None }
+    Stamp { event: new_id(at, random), at, actor: actor.clone(), address: None, standing: None }
 }
 
 fn text<T>(text: std::result::Result<T, domain::TextError>) -> Result<T> {
@@ -151,7 +151,8 @@ async fn make_keypairs(app: &App, days: Days, made: &History, by: &Actor) -> Res
 
 async fn make_keypair(app: &App, at: Timestamp, new: NewKeypair, by: &Actor) -> Result<Keypair> {
     let (keypair, _) = Keypair::create(new, None, by.clone(), at, &*app.entropy).map_err(Failure::new)?;
-    let stamp = Stamp { event: new_id(at, &*app.entropy), at, actor: by.clone(), address: None };
+    let stamp =
+        Stamp { event: new_id(at, &*app.entropy), at, actor: by.clone(), address: None, standing: None };
     app.store.create_keypair(&stamp, &keypair).await.about("keypair")?;
     Ok(keypair)
 }
@@ -159,7 +160,8 @@ async fn make_keypair(app: &App, at: Timestamp, new: NewKeypair, by: &Actor) -> 
 async fn disable(app: &App, days: Days, keypair: &Keypair, by: &Actor) -> Result<()> {
     let at = days.at(31, 9 * 60);
     let edit = KeypairEdit { enabled: Some(false), ..KeypairEdit::default() };
-    let stamp = Stamp { event: new_id(at, &*app.entropy), at, actor: by.clone(), address: None };
+    let stamp =
+        Stamp { event: new_id(at, &*app.entropy), at, actor: by.clone(), address: None, standing: None };
     let decide = |before: &Keypair| Ok((before.edited(&edit, None, at)?, Action::KeypairDisabled));
     let changed = app.store.change_keypair(&stamp, keypair.owner, keypair.id, None, &decide).await;
     changed.about("keypair")?.map_err(Failure::new)?;

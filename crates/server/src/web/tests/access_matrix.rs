@@ -89,7 +89,7 @@ struct Walk {
 impl Walk {
     async fn new() -> Self {
         let house = House::new().await;
-        let operator = Author { actor: domain::Actor::Operator, address: None };
+        let operator = Author { actor: domain::Actor::Operator, address: None, standing: None };
         let (app, now) = (&house.app, house.now());
         let query = Query {
             id: new_id(now, &*app.entropy),

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use domain::{Actor, Comment, KeySecret, Keypair, NewKeypair, Scope};
+use domain::{Actor, Comment, KeySecret, Keypair, KeypairEdit, NewKeypair, Scope, VerifyingKey};
 
 use super::super::door::base;
 use super::{House, form, send};
@@ -17,7 +17,7 @@ async fn with_secret(house: &House) -> (Keypair, KeySecret) {
         expires_at: None,
         token_binding: domain::TokenBinding::None,
     };
-    let operator = Author { actor: Actor::Operator, address: None };
+    let operator = Author { actor: Actor::Operator, address: None, standing: None };
     keypairs::create(&house.app, &operator, new, None).await.unwrap()
 }
 
@@ -80,4 +80,32 @@ async fn the_page_says_the_same_of_every_secret_and_takes_no_form_from_elsewhere
     }
     pages.dedup();
     assert_eq!(pages.len(), 1, "{pages:?}");
+}
+
+#[tokio::test]
+async fn where_secrets_are_not_accepted_the_keypair_goes_on_and_the_advice_is_another() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let (keypair, secret) = with_secret(&house).await;
+    let operator = Author { actor: Actor::Operator, address: None, standing: None };
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let key = (VerifyingKey::from_text(key, None).unwrap(), None);
+    let (app, owner, id) = (&house.app, keypair.owner, keypair.id);
+    keypairs::add_public_key(app, &operator, owner, id, key, None, None).await.unwrap();
+    let refusing = KeypairEdit { accepts_secrets: Some(false), ..KeypairEdit::default() };
+    keypairs::edit(app, &operator, owner, id, &refusing, None, None).await.unwrap();
+
+    house.post("/leaked-secret", "", &[("secret", secret.reveal())]).await;
+    let after = app.store.keypair(owner, id).await.unwrap();
+    assert!(after.enabled && after.leaked_at().is_some());
+    let list = format!("{}/administration/access-management/api-management", base(owner));
+    let listed = house.get(&list, &admin).await.body;
+    assert!(
+        listed.contains("so it went on. Delete that secret.") && !listed.contains("Rotate, "),
+        "{listed}"
+    );
+    let accepting = KeypairEdit { accepts_secrets: Some(true), ..KeypairEdit::default() };
+    keypairs::edit(app, &operator, owner, id, &accepting, None, None).await.unwrap();
+    let listed = house.get(&list, &admin).await.body;
+    assert!(listed.contains("Rotate, or delete that secret."), "{listed}");
 }

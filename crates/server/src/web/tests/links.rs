@@ -55,7 +55,7 @@ async fn walk(router: &Surrounded, cookie: &str, starts: &[String]) -> BTreeSet<
 async fn no_page_leads_to_nothing() {
     let house = House::new().await;
     let admin = house.admin().await;
-    let operator = crate::app::Author { actor: domain::Actor::Operator, address: None };
+    let operator = crate::app::Author { actor: domain::Actor::Operator, address: None, standing: None };
     let shop = base(house.shop());
     for owner in [house.account(), house.shop()] {
         let new = NewKeypair {

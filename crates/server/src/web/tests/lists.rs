@@ -9,7 +9,7 @@ use crate::app::Author;
 
 /// So many environments more, in the order in which they are listed.
 async fn environments(house: &House, how_many: usize) -> Vec<String> {
-    let operator = Author { actor: Actor::Operator, address: None };
+    let operator = Author { actor: Actor::Operator, address: None, standing: None };
     let (app, now) = (&house.app, house.now());
     let mut bases = vec![base(house.shop()), base(Owner::Environment(house.kiosk.id))];
     for n in 0..how_many {

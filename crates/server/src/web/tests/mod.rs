@@ -81,7 +81,7 @@ impl House {
 
     async fn new() -> Self {
         let (app, router, data) = Self::empty().await;
-        let operator = Author { actor: Actor::Operator, address: None };
+        let operator = Author { actor: Actor::Operator, address: None, standing: None };
         let now = app.clock.now();
         let account = Account {
             id: new_id(now, &*app.entropy),
@@ -123,7 +123,7 @@ impl House {
 
     /// A person who can sign in, with these roles.
     async fn person(&self, email: &str, roles: &[(Owner, Role)]) -> UserId {
-        let operator = Author { actor: Actor::Operator, address: None };
+        let operator = Author { actor: Actor::Operator, address: None, standing: None };
         let now = self.now();
         let user =
             User { id: new_id(now, &*self.app.entropy), email: Email::new(email).unwrap(), created_at: now };

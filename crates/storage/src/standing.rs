@@ -1,0 +1,17 @@
+use domain::{KeyId, Stamp};
+
+use crate::{LiveKeypair, Result, StorageError};
+
+/// Refuses a change by a program of keypair `id` unless the program may still make it: `Fallen`, or `NotAllowed` if the
+/// stamp says nothing of what its right stands on. `keypair` and the `kid` of each signing key are read in the transaction
+/// that makes the change.
+pub fn require_standing(
+    stamp: &Stamp,
+    id: KeyId,
+    keypair: Option<LiveKeypair>,
+    signing_keys: &[String],
+) -> Result<()> {
+    let standing = stamp.standing.ok_or(StorageError::NotAllowed)?;
+    let credential = keypair.map(LiveKeypair::into_credential);
+    standing.judge(id, credential.as_ref(), signing_keys, stamp.at).map_err(StorageError::Fallen)
+}
