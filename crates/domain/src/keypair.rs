@@ -229,7 +229,7 @@ impl Keypair {
             after.generation += 1;
         }
         after.version += 1;
-        Ok(after)
+        Ok(after.counting_idle_anew(self, now))
     }
 
     /// What the log calls the change from this keypair to `after`: switching it on or off goes before all else.
@@ -258,7 +258,7 @@ pub(crate) fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), Ke
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Credential, MAX_OVERLAP, Outlived, Scope, TokenClaims, TokenId, from_millis};
+    use crate::{Credential, OldSecrets, Outlived, Scope, TokenClaims, TokenId, from_millis};
     use jiff::SignedDuration;
     use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -363,45 +363,9 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_s_number_is_never_given_twice() {
-        let (keypair, _, entropy) = keypair(ADMIN_AND_REPORTS);
-        let (two, leaked) = keypair.rotated(None, None, now(), &entropy).unwrap();
-        let token = token(&two, Credential::of(&two).authenticate(&leaked.hash(), now()).unwrap());
-        let without = two.without_secret(2, now()).unwrap();
-        assert_eq!(token.scopes_at(now(), &Credential::of(&without)), Err(Outlived::Secret));
-        let (three, _) = without.rotated(None, None, now(), &entropy).unwrap();
-        assert_eq!(three.secrets.iter().map(|secret| secret.n).collect::<Vec<_>>(), [1, 3]);
-        assert_eq!(token.scopes_at(now(), &Credential::of(&three)), Err(Outlived::Secret));
-    }
-
-    #[test]
-    fn secrets_overlap_as_long_as_told_and_are_bounded() {
-        let (keypair, first, entropy) = keypair(ADMIN_AND_REPORTS);
-        let (two, second) =
-            keypair.rotated(Some(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
-        assert_eq!(Credential::of(&two).authenticate(&first.hash(), later(59)), Some(1));
-        assert_eq!(Credential::of(&two).authenticate(&first.hash(), later(60)), None);
-        assert_eq!(Credential::of(&two).authenticate(&second.hash(), later(60)), Some(2));
-        let mut many = two;
-        for _ in 0..3 {
-            many = many.rotated(None, None, now(), &entropy).unwrap().0;
-        }
-        let full = many.rotated(None, None, now(), &entropy).map(|_| ());
-        assert_eq!(full, Err(KeypairRefusal::TooManySecrets));
-        let (swept, _) = many.rotated(None, None, later(60), &entropy).unwrap();
-        assert_eq!(swept.secrets.len(), 5, "the one that ran out made room");
-        for overlap in [SignedDuration::from_secs(-1), MAX_OVERLAP + SignedDuration::from_secs(1)] {
-            let refused = keypair.rotated(Some(overlap), None, now(), &entropy).map(|_| ());
-            assert_eq!(refused, Err(KeypairRefusal::Overlap));
-        }
-        assert_eq!(keypair.without_secret(1, now()), Err(KeypairRefusal::LastSecret));
-        assert_eq!(keypair.without_secret(9, now()), Err(KeypairRefusal::NoSuchSecret));
-    }
-
-    #[test]
     fn a_leaked_secret_stops_the_keypair_and_does_not_come_back_with_it() {
         let (keypair, first, entropy) = keypair(ADMIN_AND_REPORTS);
-        let (two, second) = keypair.rotated(None, None, now(), &entropy).unwrap();
+        let (two, second) = keypair.rotated(OldSecrets::Stay, None, now(), &entropy).unwrap();
         let token = token(&two, 2);
         let leaked = two.leaked(&first.hash(), later(1)).unwrap();
         assert_eq!((leaked.enabled, leaked.generation, leaked.version), (false, 2, 3));
@@ -415,9 +379,9 @@ mod tests {
         assert_eq!(credential.authenticate(&second.hash(), later(1)), Some(2));
         assert_eq!(token.scopes_at(later(1), &credential), Err(Outlived::Generation));
         assert!(leaked.leaked(&second.hash(), later(2)).is_some(), "a disabled one can leak too");
-        let (rotated, _) = leaked.rotated(None, None, later(2), &entropy).unwrap();
+        let (rotated, _) = leaked.rotated(OldSecrets::Stay, None, later(2), &entropy).unwrap();
         assert_eq!(rotated.leaked_at(), None, "it made room");
-        let (short, _) = keypair.rotated(Some(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
+        let (short, _) = keypair.rotated(OldSecrets::EndAfter(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
         assert!(short.leaked(&first.hash(), later(59)).is_some());
         assert_eq!(short.leaked(&first.hash(), later(60)), None, "one that has run out");
         let refusing = Keypair { accepts_secrets: false, ..keypair };
@@ -450,7 +414,7 @@ mod tests {
         let expiring = KeypairEdit { expires_at: Some(Some(later(60))), ..KeypairEdit::default() };
         let expiring = edit(&keypair, expiring).unwrap();
         assert_eq!(edit(&expiring, forever), lacking);
-        assert_eq!(keypair.rotated(None, held, now(), &entropy).map(|_| ()), lacking.map(|_: Keypair| ()));
+        assert_eq!(keypair.rotated(OldSecrets::Stay, held, now(), &entropy).map(|_| ()), lacking.map(|_: Keypair| ()));
         let comment = KeypairEdit { comment: Some(Comment::new("x").unwrap()), ..KeypairEdit::default() };
         assert!(edit(&keypair, comment).is_ok(), "what widens nothing is allowed");
     }

@@ -15,6 +15,9 @@ pub enum KeypairRefusal {
     /// The old secrets would live on for too long, or for less than no time.
     #[error("the overlap must be from 0 seconds to 7 days")]
     Overlap,
+    /// The old secrets would have to be idle for too short or too long a time.
+    #[error("the idle time must be from 60 seconds to 30 days")]
+    Idle,
     /// It has as many secrets as it can have.
     #[error("a keypair has at most {MAX_SECRETS} secrets; delete one first")]
     TooManySecrets,

@@ -18,6 +18,7 @@ mod query;
 mod report;
 mod response;
 mod role;
+mod rotation;
 mod scope;
 mod secret;
 mod signing_key;
@@ -45,8 +46,11 @@ pub use report::{
 };
 pub use response::{MAX_BATCH, NewResponse, PersonHash, ResponseError, SubmittedResponse, check_batch};
 pub use role::{Grant, Member, Place, Role, effective_role};
+pub use rotation::{
+    MAX_IDLE, MAX_OVERLAP, MAX_SECRETS, MIN_IDLE, OldSecrets, Retirement, USES_KNOWN_WITHIN,
+};
 pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
-pub use secret::{MAX_OVERLAP, MAX_SECRETS, Secret};
+pub use secret::Secret;
 pub use signing_key::{
     MAX_TOKEN_LIFETIME, PUBLISHED_FIRST, SigningKeyLife, SigningKeyState, signing_key, signing_key_is_due,
     signing_key_lives,
@@ -58,4 +62,4 @@ pub use token_binding::{Confirmation, TokenBinding, UnknownBinding};
 pub use user::{PasswordHash, User};
 pub use verifying_key::{AssertionAlgorithm, MalformedThumbprint, PublicKeyError, Thumbprint, VerifyingKey};
 
-pub use jiff::{Timestamp, civil::Date};
+pub use jiff::{SignedDuration, Timestamp, civil::Date};

@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(Credential::of(&refusing).authenticate(&secret.hash(), now()), None);
         assert_eq!(worth(token(&both, 1), &refusing), Err(Outlived::Secret));
         assert_eq!(worth(token(&both, 2), &refusing), Ok(both.scopes));
-        let rotated = refusing.rotated(None, None, now(), &Sevens).map(|_| ());
+        let rotated = refusing.rotated(crate::OldSecrets::Stay, None, now(), &Sevens).map(|_| ());
         assert_eq!(rotated, Err(KeypairRefusal::SecretsNotAccepted));
         let again = accepting(&refusing, true, None).unwrap();
         assert_eq!(Credential::of(&again).authenticate(&secret.hash(), now()), Some(1));

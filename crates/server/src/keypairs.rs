@@ -3,10 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, Owner, Scopes,
-    Timestamp, VerifyingKey,
+    Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, OldSecrets, Owner,
+    Scopes, Timestamp, VerifyingKey,
 };
-use jiff::SignedDuration;
 use storage::StorageError;
 
 use crate::app::{App, Author};
@@ -69,20 +68,20 @@ pub(crate) async fn edit(
     Ok(app.store.change_keypair(&app.stamp(author, now), owner, id, expected_version, &decide).await??)
 }
 
-/// Adds a secret; the others live on for `overlap` at the most, or as long as they would without it.
+/// Adds a secret; `old` says what becomes of the others.
 pub(crate) async fn rotate(
     app: &App,
     author: &Author,
     owner: Owner,
     id: KeyId,
-    overlap: Option<SignedDuration>,
+    old: OldSecrets,
     expected_version: Option<i64>,
     held: Option<Scopes>,
 ) -> Result<(Keypair, KeySecret), KeypairError> {
     let now = app.clock.now();
     let made = Mutex::new(None);
     let decide = |before: &Keypair| {
-        let (after, secret) = before.rotated(overlap, held, now, &*app.entropy)?;
+        let (after, secret) = before.rotated(old, held, now, &*app.entropy)?;
         *made.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret);
         Ok((after, Action::KeypairSecretAdded))
     };

@@ -333,6 +333,9 @@ impl From<KeypairError> for ApiError {
                     Self::BadFields(vec![FieldError::new("expires_at", refusal)])
                 }
                 KeypairRefusal::Overlap => Self::BadFields(vec![FieldError::new("overlap_seconds", refusal)]),
+                KeypairRefusal::Idle => {
+                    Self::BadFields(vec![FieldError::new("retire_when_idle_seconds", refusal)])
+                }
                 KeypairRefusal::BeyondCaller(scopes) => Self::BeyondCaller(scopes),
                 KeypairRefusal::TooManySecrets => Self::TooManySecrets,
                 KeypairRefusal::LastSecret => Self::LastSecret,

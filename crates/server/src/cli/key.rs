@@ -1,7 +1,9 @@
 //! `feedback key …`
 
 use clap::Subcommand;
-use domain::{KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, Timestamp, TokenBinding};
+use domain::{
+    KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner, Secret, Timestamp, TokenBinding,
+};
 use storage::Slice;
 
 use super::failure::{About, Failure, Result};
@@ -92,6 +94,9 @@ enum Act {
         /// When the other secrets stop, as in 7d, or 0s for at once; they stay without it
         #[arg(long, value_name = "TIME")]
         overlap: Option<String>,
+        /// Instead: each of them stops once a newer one has been used and it has not for this long, as in 1h
+        #[arg(long, value_name = "TIME", conflicts_with = "overlap")]
+        when_idle: Option<String>,
     },
     /// Delete one of a keypair's secrets, and the tokens that it obtained
     DeleteSecret {
@@ -179,10 +184,14 @@ impl Act {
                 };
                 print(app, json, &change(app, &find(app, &key).await?, &edit).await?)
             }
-            Self::Rotate { key, overlap } => {
-                let overlap = overlap.as_deref().map(arguments::duration).transpose()?;
+            Self::Rotate { key, overlap, when_idle } => {
+                let old = match (overlap, when_idle) {
+                    (Some(overlap), _) => OldSecrets::EndAfter(arguments::duration(&overlap)?),
+                    (None, Some(idle)) => OldSecrets::EndWhenIdle(arguments::duration(&idle)?),
+                    (None, None) => OldSecrets::Stay,
+                };
                 let Keypair { id, owner, .. } = find(app, &key).await?;
-                let rotated = keypairs::rotate(app, &operator(), owner, id, overlap, None, None).await;
+                let rotated = keypairs::rotate(app, &operator(), owner, id, old, None, None).await;
                 let (keypair, secret) = rotated.about(about(id))?;
                 print_with_secret(app, json, &keypair, &secret)
             }
@@ -306,12 +315,12 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
         .iter()
         .map(|secret| {
             format!(
-                "{}: …{}, made {}, last used {}, expires {}",
+                "{}: …{}, made {}, last used {}, {}",
                 secret.n,
                 secret.hint,
                 instant(secret.created_at),
                 instant_or(secret.last_used_at, "never"),
-                instant_or(secret.expires_at, "never")
+                end(secret)
             )
         })
         .collect();
@@ -345,6 +354,15 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
         ("Public keys", public_keys),
         ("Tokens bound by", keypair.token_binding.to_string()),
     ])
+}
+
+/// When a secret stops.
+fn end(secret: &Secret) -> String {
+    let expires = format!("expires {}", instant_or(secret.expires_at, "never"));
+    match secret.retirement {
+        Some(retirement) => format!("{expires}, ends once idle for {:#}", retirement.when_idle),
+        None => expires,
+    }
 }
 
 fn about(id: KeyId) -> String {

@@ -18,7 +18,7 @@ use super::keypair_new::{
 };
 use super::outcome::Outcome;
 use super::shell::Shell;
-use super::when::When;
+use super::when::{When, length};
 use crate::app::App;
 use crate::keypairs::{self, KeypairError};
 
@@ -46,6 +46,10 @@ struct SecretRow {
     created: When,
     last_used: Option<When>,
     expires: Option<When>,
+    /// What has to be so for it to end by itself.
+    ends_when: Option<String>,
+    /// For how long it has been idle, if nobody would notice that it goes.
+    safe_to_retire: Option<String>,
     may_end: bool,
 }
 
@@ -61,6 +65,10 @@ impl EditPage {
             created: When::new(secret.created_at, now),
             last_used: secret.last_used_at.map(|at| When::new(at, now)),
             expires: secret.expires_at.map(|at| When::new(at, now)),
+            ends_when: secret.retirement.map(|retirement| {
+                format!("Once not used for {}", length(retirement.when_idle))
+            }),
+            safe_to_retire: keypair.idle_and_replaced(secret, now).map(length),
             may_end: several,
         };
         Ok(Self {

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
-    Account, Actor, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, Owner,
-    PasswordHash, Query, QuestionText, RevokedToken, Scope, Stamp, Timestamp, TokenBinding, TokenId, User,
+    Account, Actor, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, OldSecrets, Owner,
+    PasswordHash, Query, QuestionText, RevokedToken, Scope, SignedDuration, Stamp, Timestamp, TokenBinding, TokenId, User,
     VerifyingKey, from_millis, new_id,
 };
 
@@ -76,7 +76,7 @@ impl Fixture {
 
     /// What has to be kept of a revoked token of an hour.
     pub fn revoked_token(&self) -> RevokedToken {
-        let kept_until = self.now() + jiff::SignedDuration::from_hours(1);
+        let kept_until = self.now() + SignedDuration::from_hours(1);
         RevokedToken { id: TokenId::generate(&Counter(&self.ticks)), kept_until }
     }
 
@@ -125,7 +125,13 @@ impl Fixture {
 
     /// The keypair with one more secret.
     pub fn rotated(&self, keypair: &Keypair) -> Keypair {
-        keypair.rotated(None, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
+        keypair.rotated(OldSecrets::Stay, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
+    }
+
+    /// The keypair with one more secret; the others end when they are idle for so many seconds.
+    pub fn rotated_for_idleness(&self, keypair: &Keypair, seconds: i64) -> Keypair {
+        let old = OldSecrets::EndWhenIdle(SignedDuration::from_secs(seconds));
+        keypair.rotated(old, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
     }
 
     /// The keypair with one more public key, which is not stored yet: `n` says which of two.

@@ -7,6 +7,8 @@ pub(super) mod of_environment;
 #[cfg(test)]
 mod public_key_tests;
 #[cfg(test)]
+mod rotation_tests;
+#[cfg(test)]
 mod tests;
 
 use axum::Json;
@@ -14,10 +16,9 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use domain::{
-    Comment, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, ScopeError, Scopes, Timestamp,
-    TokenBinding, VerifyingKey,
+    Comment, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner, ScopeError, Scopes,
+    SignedDuration, Timestamp, TokenBinding, VerifyingKey,
 };
-use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -26,7 +27,7 @@ use super::authorization::Token;
 use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
-use super::shapes::{AssertionAlgorithmName, KeypairShape, ListShape, ScopeName, TokenBindingName};
+use super::shapes::{AssertionAlgorithmName, FieldError, KeypairShape, ListShape, ScopeName, TokenBindingName};
 use super::versions::Versioned;
 use crate::app::App;
 use crate::keypairs as acts;
@@ -89,8 +90,9 @@ pub(super) struct KeypairChange {
     token_binding: Option<String>,
 }
 
-/// How to rotate.
+/// How to rotate: with one of these fields, or none.
 #[derive(Default, Deserialize, ToSchema)]
+#[schema(example = json!({"overlap_seconds": 3600}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
     /// After how many seconds the secrets that there are shall stop, 0 for at once; without it, they work until they
@@ -98,6 +100,25 @@ pub(super) struct Rotation {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = u32, required = false, minimum = 0, maximum = 604_800, example = 3600)]
     overlap_seconds: Option<i64>,
+    /// Each of the secrets that there are ends by itself once a newer one has been used, and neither it nor its tokens
+    /// have for so many seconds, counted from the rotation at the earliest.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = u32, required = false, minimum = 60, maximum = 2_592_000, example = 86_400)]
+    retire_when_idle_seconds: Option<i64>,
+}
+
+impl Rotation {
+    fn old_secrets(&self) -> Result<OldSecrets, ApiError> {
+        match (self.overlap_seconds, self.retire_when_idle_seconds) {
+            (None, None) => Ok(OldSecrets::Stay),
+            (Some(overlap), None) => Ok(OldSecrets::EndAfter(SignedDuration::from_secs(overlap))),
+            (None, Some(idle)) => Ok(OldSecrets::EndWhenIdle(SignedDuration::from_secs(idle))),
+            (Some(_), Some(_)) => {
+                let detail = "old secrets end after `overlap_seconds` or when idle, not both; send one of the two";
+                Err(ApiError::BadFields(vec![FieldError::new("retire_when_idle_seconds", detail)]))
+            }
+        }
+    }
 }
 
 /// A public key to register: `jwk` or `pem`, one of them.
@@ -226,9 +247,9 @@ impl<R> Keypairs<'_, R> {
         expected: Option<i64>,
         rotation: Rotation,
     ) -> Result<Response, ApiError> {
-        let overlap = rotation.overlap_seconds.map(SignedDuration::from_secs);
+        let old = rotation.old_secrets()?;
         let (keypair, secret) =
-            acts::rotate(self.app, &self.caller.author(), self.owner, id, overlap, expected, self.held())
+            acts::rotate(self.app, &self.caller.author(), self.owner, id, old, expected, self.held())
                 .await?;
         Ok(self.with_secret(&keypair, &secret))
     }

@@ -114,6 +114,9 @@ struct SecretShape {
     /// When it stops; `null` for never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
+    /// For how many seconds it has to be idle, beside a newer secret in use, to end by itself; `null` if it does not.
+    #[schema(value_type = Option<u32>, required = true, example = 86_400)]
+    retire_when_idle_seconds: Option<i64>,
     /// When it was last authenticated with, a few seconds late; `null` for never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
@@ -176,6 +179,7 @@ impl From<&Secret> for SecretShape {
             hint: secret.hint.clone(),
             created_at: secret.created_at,
             expires_at: secret.expires_at,
+            retire_when_idle_seconds: secret.retirement.map(|retirement| retirement.when_idle.as_secs()),
             last_used_at: secret.last_used_at,
             leaked_at: secret.leaked_at,
         }

@@ -194,3 +194,35 @@ async fn what_tokens_must_be_bound_to_is_chosen_and_shown() {
     assert_eq!(send("dpop", &version).await, StatusCode::SEE_OTHER);
     assert_eq!(binding(id).await, TokenBinding::Dpop);
 }
+
+#[tokio::test]
+async fn a_rotation_that_finishes_itself_is_chosen_and_shows_what_can_go() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let (id, ..) = create(&house, &admin, "").await;
+    let rotate = format!("{list}/{id}/rotate");
+    let form = house.get(&rotate, &admin).await;
+    assert!(form.body.contains("<label for=\"idle\">Not used for</label>"), "{}", form.body);
+    for bad in [vec![("overlap", "idle")], vec![("overlap", "idle"), ("idle", "2")]] {
+        assert_eq!(house.post(&rotate, &admin, &bad).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let made = house.send_once(&rotate, &rotate, &admin, &[("overlap", "idle"), ("idle", "24")]).await;
+    assert!(made.body.contains("has not been for 24 hours"), "{}", made.body);
+    let keypair = house.app.store.keypair(house.shop(), id).await.unwrap();
+    let idle = keypair.secrets.first().and_then(|secret| secret.retirement).map(|one| one.when_idle.as_hours());
+    assert_eq!(idle, Some(24));
+
+    let edit = format!("{list}/{id}/edit");
+    let shown = house.get(&edit, &admin).await;
+    assert!(shown.body.contains("Once not used for 1 day"), "{}", shown.body);
+    assert!(!shown.body.contains("safe to retire"), "nobody uses the new one yet");
+    let days_ago = |days: i64| domain::from_millis(house.now().as_millisecond() - days * 86_400_000);
+    let uses = [(1, days_ago(3)), (2, days_ago(0))]
+        .map(|(secret, at)| storage::KeyUse { keypair: id, secret, at });
+    house.app.store.note_uses(&uses).await.unwrap();
+    let shown = house.get(&edit, &admin).await;
+    assert_eq!(shown.body.matches("Idle for 3 days, safe to retire").count(), 1, "{}", shown.body);
+    house.app.store.note_uses(&[storage::KeyUse { keypair: id, secret: 1, at: house.now() }]).await.unwrap();
+    assert!(!house.get(&edit, &admin).await.body.contains("safe to retire"));
+}
