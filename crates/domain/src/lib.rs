@@ -4,10 +4,12 @@
 //! functions in here; everything around them loads, calls and saves.
 
 mod account;
+mod allowed_addresses;
 mod audit;
 mod chance;
 mod clock;
 mod credential;
+mod held;
 mod id;
 mod key_secret;
 mod keypair;
@@ -30,10 +32,12 @@ mod user;
 mod verifying_key;
 
 pub use account::{Account, Environment};
+pub use allowed_addresses::{AddressesError, AllowedAddresses, MAX_NETWORKS};
 pub use audit::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Stamp};
 pub use chance::Entropy;
 pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
 pub use credential::Credential;
+pub use held::Held;
 pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id};
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
 pub use keypair::{Keypair, KeypairEdit, KeypairStatus, NewKeypair};

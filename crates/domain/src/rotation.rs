@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::keypair::within_held;
-use crate::{Entropy, KeySecret, Keypair, KeypairRefusal, KeypairStatus, Scopes, Secret};
+use crate::held::within_held;
+use crate::{Entropy, Held, KeySecret, Keypair, KeypairRefusal, KeypairStatus, Secret};
 
 /// The most secrets that one keypair can have at a time.
 pub const MAX_SECRETS: usize = 5;
@@ -50,15 +50,16 @@ pub struct Retirement {
 
 impl Keypair {
     /// The keypair with one more secret. The others live on as `old` says, or as they would without it if they would end
-    /// before. Who can rotate can act as the keypair, so `held` must cover all of its scopes.
+    /// before. Who can rotate can act as the keypair, so `held` must cover all of its scopes
+    /// and addresses.
     pub fn rotated(
         &self,
         old: OldSecrets,
-        held: Option<Scopes>,
+        held: Option<&Held>,
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<(Self, KeySecret), KeypairRefusal> {
-        within_held(self.scopes, held)?;
+        within_held(self.scopes, &self.allowed_addresses, held)?;
         if !self.accepts_secrets {
             return Err(KeypairRefusal::SecretsNotAccepted);
         }
@@ -181,7 +182,7 @@ impl Keypair {
 mod tests {
     use super::*;
     use crate::{
-        Actor, Comment, Credential, KeypairEdit, NewKeypair, Outlived, Owner, PublicKey, Scope, Thumbprint,
+        Actor, AllowedAddresses, Comment, Credential, KeypairEdit, NewKeypair, Outlived, Owner, PublicKey, Scope, Thumbprint,
         TokenBinding, TokenClaims, TokenId, VerifyingKey, from_millis,
     };
     use proptest::prelude::*;
@@ -214,6 +215,7 @@ mod tests {
             scopes: Scope::ReportRead.into(),
             expires_at: None,
             token_binding: TokenBinding::None,
+            allowed_addresses: AllowedAddresses::default(),
         };
         Keypair::create(new, None, Actor::Operator, at(0), &ENTROPY).unwrap()
     }

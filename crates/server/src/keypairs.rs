@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, OldSecrets, Owner,
-    Scopes, Timestamp, VerifyingKey,
+    Action, Actor, Held, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, OldSecrets,
+    Owner, Timestamp, VerifyingKey,
 };
 use storage::StorageError;
 
@@ -21,12 +21,12 @@ pub(crate) enum KeypairError {
     Store(#[from] StorageError),
 }
 
-/// Makes a keypair. `held` are the scopes of the caller's own token, if it is a program.
+/// Makes a keypair. `held` is what the caller holds itself, if it is a program.
 pub(crate) async fn create(
     app: &App,
     author: &Author,
     new: NewKeypair,
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<(Keypair, KeySecret), KeypairError> {
     let now = app.clock.now();
     let (keypair, secret) = Keypair::create(new, held, author.actor.clone(), now, &*app.entropy)?;
@@ -40,7 +40,7 @@ pub(crate) async fn create_for_public_key(
     author: &Author,
     new: NewKeypair,
     key: (VerifyingKey, Option<Timestamp>),
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let keypair = Keypair::create_for_public_key(new, key, held, author.actor.clone(), now, &*app.entropy)?;
@@ -57,7 +57,7 @@ pub(crate) async fn edit(
     id: KeyId,
     edit: &KeypairEdit,
     expected_version: Option<i64>,
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let decide = |before: &Keypair| {
@@ -76,7 +76,7 @@ pub(crate) async fn rotate(
     id: KeyId,
     old: OldSecrets,
     expected_version: Option<i64>,
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<(Keypair, KeySecret), KeypairError> {
     let now = app.clock.now();
     let made = Mutex::new(None);
@@ -115,7 +115,7 @@ pub(crate) async fn add_public_key(
     id: KeyId,
     (key, until): (VerifyingKey, Option<Timestamp>),
     expected_version: Option<i64>,
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let decide = |before: &Keypair| {

@@ -26,8 +26,9 @@ macro_rules! columns {
     () => {
         "keypair.id, keypair.owner_id, keypair.comment, keypair.scopes, keypair.enabled, keypair.generation, \
          keypair.version, keypair.expires_at, keypair.created_at, keypair.created_by_kind, keypair.created_by_id, \
-         keypair.created_by_name, keypair.secrets_made, keypair.accepts_secrets, keypair.token_binding, way.n, \
-         way.hint, way.hash, way.algorithm, way.thumbprint, way.spki, way.created_at AS way_created_at, \
+         keypair.created_by_name, keypair.secrets_made, keypair.accepts_secrets, keypair.token_binding, \
+         keypair.allowed_addresses, way.n, way.hint, way.hash, way.algorithm, way.thumbprint, way.spki, \
+         way.created_at AS way_created_at, \
          way.expires_at AS way_expires_at, way.leaked_at, way.retire_when_idle, way.idle_counts_from, \
          (SELECT MAX(at) FROM key_use WHERE keypair_id = keypair.id) AS last_used_at, \
          (SELECT at FROM key_use WHERE keypair_id = keypair.id AND n = way.n) AS way_last_used_at"
@@ -85,6 +86,7 @@ fn keypair(row: &PgRow) -> Result<Keypair> {
         secrets_made: row.number("secrets_made")?,
         accepts_secrets: row.value("accepts_secrets")?,
         token_binding: row.parsed("token_binding")?,
+        allowed_addresses: row.parsed("allowed_addresses")?,
         secrets: Vec::new(),
         public_keys: Vec::new(),
     })
@@ -229,8 +231,8 @@ impl Keypairs for PostgresStorage {
             sqlx::query(
                 "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
                  created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets, \
-                 token_binding) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                 token_binding, allowed_addresses) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
             )
             .bind(keypair.id.to_string())
             .bind(keypair.owner.to_string())
@@ -247,6 +249,7 @@ impl Keypairs for PostgresStorage {
             .bind(i64::from(keypair.secrets_made))
             .bind(keypair.accepts_secrets)
             .bind(keypair.token_binding.name())
+            .bind(keypair.allowed_addresses.to_string())
             .execute(&mut *tx)
             .await
             .stored()?;
@@ -304,8 +307,8 @@ impl Keypairs for PostgresStorage {
             }
             sqlx::query(
                 "UPDATE keypair SET comment = $1, scopes = $2, enabled = $3, generation = $4, version = $5, \
-                 expires_at = $6, secrets_made = $7, accepts_secrets = $8, token_binding = $9 \
-                 WHERE id = $10",
+                 expires_at = $6, secrets_made = $7, accepts_secrets = $8, token_binding = $9, \
+                 allowed_addresses = $10 WHERE id = $11",
             )
             .bind(after.comment.as_str())
             .bind(after.scopes.to_string())
@@ -316,6 +319,7 @@ impl Keypairs for PostgresStorage {
             .bind(i64::from(after.secrets_made))
             .bind(after.accepts_secrets)
             .bind(after.token_binding.name())
+            .bind(after.allowed_addresses.to_string())
             .bind(before.id.to_string())
             .execute(&mut *tx)
             .await

@@ -34,3 +34,15 @@ pub(crate) async fn due(connection: &mut PgConnection, now: Timestamp) -> Result
     let rows = sqlx::query(DUE).bind(now.as_millisecond()).fetch_all(connection).await.stored()?;
     rows.iter().map(|row| Ok((row.parsed("owner_id")?, row.parsed("id")?))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Planner;
+
+    #[tokio::test]
+    async fn only_secrets_that_end_when_idle_are_looked_through() {
+        let plan = Planner::new().await.plan(DUE).await;
+        assert!(plan.iter().any(|line| line.starts_with("keypair_secret_to_retire")), "{plan:?}");
+    }
+}

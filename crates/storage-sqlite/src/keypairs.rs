@@ -60,6 +60,7 @@ fn keypair(row: &SqliteRow, secrets: Vec<Secret>, public_keys: Vec<PublicKey>) -
         secrets_made: row.value("secrets_made")?,
         accepts_secrets: row.value("accepts_secrets")?,
         token_binding: row.parsed("token_binding")?,
+        allowed_addresses: row.parsed("allowed_addresses")?,
         secrets,
         public_keys,
     })
@@ -137,8 +138,8 @@ impl Keypairs for SqliteStorage {
         sqlx::query(
             "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
              created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets, \
-             token_binding) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             token_binding, allowed_addresses) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(keypair.id.to_string())
         .bind(keypair.owner.to_string())
@@ -155,6 +156,7 @@ impl Keypairs for SqliteStorage {
         .bind(keypair.secrets_made)
         .bind(keypair.accepts_secrets)
         .bind(keypair.token_binding.name())
+        .bind(keypair.allowed_addresses.to_string())
         .execute(&mut *tx)
         .await
         .stored()?;
@@ -250,7 +252,8 @@ impl Keypairs for SqliteStorage {
         }
         sqlx::query(
             "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
-             expires_at = ?, secrets_made = ?, accepts_secrets = ?, token_binding = ? WHERE id = ?",
+             expires_at = ?, secrets_made = ?, accepts_secrets = ?, token_binding = ?, \
+             allowed_addresses = ? WHERE id = ?",
         )
         .bind(after.comment.as_str())
         .bind(after.scopes.to_string())
@@ -261,6 +264,7 @@ impl Keypairs for SqliteStorage {
         .bind(after.secrets_made)
         .bind(after.accepts_secrets)
         .bind(after.token_binding.name())
+        .bind(after.allowed_addresses.to_string())
         .bind(before.id.to_string())
         .execute(&mut *tx)
         .await

@@ -34,3 +34,16 @@ pub(crate) async fn due(connection: &mut SqliteConnection, now: Timestamp) -> Re
     let rows = sqlx::query(DUE).bind(now.as_millisecond()).fetch_all(connection).await.stored()?;
     rows.iter().map(|row| Ok((row.parsed("owner_id")?, row.parsed("id")?))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[tokio::test]
+    async fn only_secrets_that_end_when_idle_are_looked_through() {
+        let plan = plan(DUE).await;
+        let scans: Vec<_> = plan.iter().filter(|line| line.starts_with("SCAN")).collect();
+        assert_eq!(scans, ["SCAN old USING INDEX keypair_secret_to_retire"], "{plan:?}");
+    }
+}

@@ -82,6 +82,7 @@ impl Record for Keypair {
             "expires_at": self.expires_at,
             "accepts_secrets": self.accepts_secrets,
             "token_binding": self.token_binding.name(),
+            "allowed_addresses": self.allowed_addresses.names(),
             "secrets": secrets,
             "public_keys": public_keys,
         })

@@ -42,6 +42,9 @@ enum Act {
         /// What its tokens must be bound to
         #[arg(long, value_name = "none|dpop|mtls", default_value_t)]
         token_binding: TokenBinding,
+        /// From where it may be used: networks or addresses, parted by spaces or commas; from anywhere without it
+        #[arg(long, value_name = "NETWORKS")]
+        allow_from: Option<String>,
         #[command(flatten)]
         public_key: PublicKey,
     },
@@ -66,7 +69,7 @@ enum Act {
         /// key_…
         key: String,
     },
-    /// Change what a keypair is for, may request, or when it stops
+    /// Change what a keypair is for, may request, from where, or when it stops
     #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
     Edit {
         /// key_…
@@ -86,6 +89,9 @@ enum Act {
         /// What its tokens must be bound to
         #[arg(long, group = "change", value_name = "none|dpop|mtls")]
         token_binding: Option<TokenBinding>,
+        /// From where it may be used from now on: networks or addresses, parted by spaces or commas, or anywhere
+        #[arg(long, group = "change", value_name = "NETWORKS")]
+        allow_from: Option<String>,
     },
     /// Add a secret, and show it once
     Rotate {
@@ -148,13 +154,18 @@ impl Key {
 impl Act {
     async fn run(self, app: &App, json: bool) -> Result<()> {
         match self {
-            Self::Create { owner, scope, comment, expires, token_binding, public_key } => {
+            Self::Create { owner, scope, comment, expires, token_binding, allow_from, public_key } => {
                 let new = NewKeypair {
                     owner: arguments::owner(&owner)?,
                     comment: arguments::comment(&comment)?,
                     scopes: arguments::scopes(&scope)?,
                     expires_at: expires.map(|when| arguments::moment(&when, app.clock.now())).transpose()?,
                     token_binding,
+                    allowed_addresses: allow_from
+                        .as_deref()
+                        .map(arguments::addresses)
+                        .transpose()?
+                        .unwrap_or_default(),
                 };
                 if let Some(key) = public_key.read(app.clock.now())? {
                     let what = new.owner.to_string();
@@ -168,7 +179,7 @@ impl Act {
             Self::Show { key } => print(app, json, &find(app, &key).await?),
             Self::Enable { key } => switch(app, json, &key, true).await,
             Self::Disable { key } => switch(app, json, &key, false).await,
-            Self::Edit { key, comment, scope, expires, accept_secrets, token_binding } => {
+            Self::Edit { key, comment, scope, expires, accept_secrets, token_binding, allow_from } => {
                 let expires_at = match expires.as_deref() {
                     None => None,
                     Some("never") => Some(None),
@@ -181,6 +192,7 @@ impl Act {
                     expires_at,
                     accepts_secrets: accept_secrets,
                     token_binding,
+                    allowed_addresses: allow_from.as_deref().map(arguments::addresses).transpose()?,
                 };
                 print(app, json, &change(app, &find(app, &key).await?, &edit).await?)
             }
@@ -339,6 +351,10 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
             )
         })
         .collect();
+    let from = match keypair.allowed_addresses.is_anywhere() {
+        true => "anywhere".to_owned(),
+        false => keypair.allowed_addresses.names().join("\n"),
+    };
     let secrets = if keypair.accepts_secrets { secrets.join("\n") } else { "not accepted".to_owned() };
     let public_keys = if public_keys.is_empty() { "none".to_owned() } else { public_keys.join("\n") };
     output::labelled(&[
@@ -353,6 +369,7 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
         ("Secrets", secrets),
         ("Public keys", public_keys),
         ("Tokens bound by", keypair.token_binding.to_string()),
+        ("Used from", from),
     ])
 }
 

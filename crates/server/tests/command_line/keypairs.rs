@@ -160,3 +160,28 @@ fn a_rotation_that_finishes_itself_is_asked_for() {
     assert_eq!((idle(0), idle(1)), (&json!(3600), &json!(null)));
     assert!(stdout(&operator.run(&["key", "show", &key])).contains("ends once idle for 1h"));
 }
+
+#[test]
+fn a_keypair_is_bound_to_networks() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let create = |from: &str| {
+        let words = ["key", "create", "--owner", &account, "--scope", "feedback-admin", "--allow-from", from];
+        words.map(str::to_owned)
+    };
+    let made = operator.json(&create("192.0.2.0/24, 2001:db8::/32").each_ref().map(String::as_str));
+    let key = id(&made);
+    assert_eq!(made["allowed_addresses"], json!(["192.0.2.0/24", "2001:db8::/32"]));
+    assert!(stdout(&operator.run(&["key", "show", &key])).contains("2001:db8::/32"));
+    let edit = |from: &str| operator.json(&["key", "edit", &key, "--allow-from", from])["allowed_addresses"].clone();
+    assert_eq!(edit("198.51.100.7"), json!(["198.51.100.7/32"]));
+    let kept = operator.json(&["key", "edit", &key, "--comment", "C"]);
+    assert_eq!(kept["allowed_addresses"], json!(["198.51.100.7/32"]));
+    for (from, named) in [("192.0.2.7/24", "192.0.2.0/24"), ("office", "no network"), ("", "anywhere"), (" , ", "anywhere")] {
+        let refusal = operator.refusal(&["key", "edit", &key, "--allow-from", from]);
+        assert!(refusal.contains(named), "{from}: {refusal}");
+        let refusal = operator.refusal(&create(from).each_ref().map(String::as_str));
+        assert!(refusal.contains(named), "{from}: {refusal}");
+    }
+    assert_eq!(edit("anywhere"), json!([]));
+}

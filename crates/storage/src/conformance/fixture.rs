@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
-    Account, Actor, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, OldSecrets, Owner,
+    Account, Actor, AllowedAddresses, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, OldSecrets, Owner,
     PasswordHash, Query, QuestionText, RevokedToken, Scope, SignedDuration, Stamp, Timestamp, TokenBinding, TokenId, User,
     VerifyingKey, from_millis, new_id,
 };
@@ -112,6 +112,7 @@ impl Fixture {
             scopes: Scope::ReportRead.into(),
             expires_at: None,
             token_binding: TokenBinding::None,
+            allowed_addresses: AllowedAddresses::default(),
         };
         Keypair::create(new, None, Actor::Operator, self.now(), &Counter(&self.ticks)).expect("a keypair")
     }

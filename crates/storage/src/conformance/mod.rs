@@ -55,6 +55,7 @@ promises! {
         edits_without_a_version_never_lose_a_race,
         who_was_stopped_changes_nothing_any_more,
         what_tokens_must_be_bound_to_is_kept,
+        from_where_a_keypair_may_be_used_is_kept,
         secrets_come_and_go_with_the_keypair,
         a_secrets_number_is_never_given_twice,
         a_removed_keypair_is_gone_for_good,

@@ -65,6 +65,7 @@ async fn a_keypair_is_created_and_its_secret_shown_once() {
             }],
             "accepts_secrets": true,
             "token_binding": "none",
+            "allowed_addresses": [],
             "public_keys": [],
         })
     );

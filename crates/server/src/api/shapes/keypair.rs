@@ -45,6 +45,9 @@ pub(crate) struct KeypairShape {
     /// (RFC 8705 §3). With `none`, a client may bind them by DPoP all the same.
     #[schema(value_type = TokenBindingName)]
     token_binding: &'static str,
+    /// From where it and its tokens may be used: networks in CIDR notation; from anywhere if there is none.
+    #[schema(example = json!(["192.0.2.0/24", "2001:db8::/32"]))]
+    allowed_addresses: Vec<String>,
     /// Its public keys, the oldest first.
     public_keys: Vec<PublicKeyShape>,
 }
@@ -162,6 +165,7 @@ impl KeypairShape {
             secrets: keypair.secrets.iter().map(SecretShape::from).collect(),
             accepts_secrets: keypair.accepts_secrets,
             token_binding: keypair.token_binding.name(),
+            allowed_addresses: keypair.allowed_addresses.names(),
             public_keys: keypair.public_keys.iter().map(PublicKeyShape::from).collect(),
         }
     }

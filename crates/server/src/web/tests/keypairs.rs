@@ -226,3 +226,49 @@ async fn a_rotation_that_finishes_itself_is_chosen_and_shows_what_can_go() {
     house.app.store.note_uses(&[storage::KeyUse { keypair: id, secret: 1, at: house.now() }]).await.unwrap();
     assert!(!house.get(&edit, &admin).await.body.contains("safe to retire"));
 }
+
+#[tokio::test]
+async fn networks_are_named_one_a_line_and_shown() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let networks = async |id: KeyId| {
+        house.app.store.keypair(house.shop(), id).await.unwrap().allowed_addresses.names().join(" ")
+    };
+    let fields = |networks: &'static str| {
+        [("comment", ""), ("scope", "feedback-report:read"), ("expires", ""), ("networks", networks)]
+    };
+    let bad = house.send_once(&format!("{list}/new"), &list, &admin, &fields("192.0.2.7/24")).await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(bad.body.contains("the network is 192.0.2.0/24."), "{}", bad.body);
+    assert!(bad.body.contains(">192.0.2.7/24</textarea>"), "what was typed is kept");
+    let two = fields("192.0.2.0/24\r\n\r\n 2001:db8::/32 \r\n");
+    let made = house.send_once(&format!("{list}/new"), &list, &admin, &two).await;
+    let id: KeyId = made.between("<code id=\"key-id\">", "<").parse().unwrap();
+    assert_eq!(networks(id).await, "192.0.2.0/24 2001:db8::/32");
+    let listed = house.get(&list, &admin).await;
+    assert!(listed.body.contains("From 2 networks only"), "{}", listed.body);
+
+    let edit = format!("{list}/{id}/edit");
+    let save = async |networks: Option<&str>| {
+        let shown = house.get(&edit, &admin).await;
+        let version = shown.between("name=\"version\" value=\"", "\"").to_owned();
+        let mut fields =
+            vec![("version", &*version), ("comment", ""), ("scope", "feedback-report:read"), ("expires", "")];
+        fields.extend(networks.map(|networks| ("networks", networks)));
+        house.post(&edit, &admin, &fields).await
+    };
+    let shown = house.get(&edit, &admin).await;
+    assert!(shown.body.contains(">192.0.2.0/24\n2001:db8::/32</textarea>"), "{}", shown.body);
+    assert_eq!(save(None).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(networks(id).await, "192.0.2.0/24 2001:db8::/32", "a form without the field");
+    assert_eq!(save(Some("192.0.2.0")).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(networks(id).await, "192.0.2.0/32");
+    assert!(house.get(&list, &admin).await.body.contains("From 192.0.2.0/32 only"));
+    let refused = save(Some("<b>office</b>")).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(!refused.body.contains("<b>office") && refused.body.contains("is no network"), "{}", refused.body);
+    assert_eq!(save(Some("")).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(networks(id).await, "");
+    assert!(!house.get(&list, &admin).await.body.contains("only</span>"));
+}
