@@ -105,7 +105,13 @@ fn network(text: &str) -> Result<IpNet, AddressesError> {
     };
     let address: IpAddr = address.parse().map_err(|_| malformed())?;
     let prefix = match prefix {
-        None => if address.is_ipv4() { 32 } else { 128 },
+        None => {
+            if address.is_ipv4() {
+                32
+            } else {
+                128
+            }
+        }
         // No sign, and no zero before another digit.
         Some(prefix) => {
             prefix.parse::<u8>().ok().filter(|number| number.to_string() == prefix).ok_or_else(malformed)?
@@ -193,9 +199,23 @@ mod tests {
     fn what_is_no_network_is_refused_with_what_to_mend() {
         let refused = |text: &str| AllowedAddresses::new([text]).unwrap_err().to_string();
         for bad in [
-            "", "office", "192.0.2.0/33", "192.0.2.0/-1", "192.0.2.0/+8", "192.0.2.0/08", "192.0.2.0/", "/8",
-            "192.0.2/24", "192.0.2.0/24/8", "192.0.02.0/24", "192.0.2.0-9", "fe80::1%eth0", "2001:db8::/129",
-            "192.0.2.0/255.255.255.0", "192.0.2.1:80", "[::1]",
+            "",
+            "office",
+            "192.0.2.0/33",
+            "192.0.2.0/-1",
+            "192.0.2.0/+8",
+            "192.0.2.0/08",
+            "192.0.2.0/",
+            "/8",
+            "192.0.2/24",
+            "192.0.2.0/24/8",
+            "192.0.02.0/24",
+            "192.0.2.0-9",
+            "fe80::1%eth0",
+            "2001:db8::/129",
+            "192.0.2.0/255.255.255.0",
+            "192.0.2.1:80",
+            "[::1]",
         ] {
             assert!(refused(bad).contains("is no network"), "{bad}: {}", refused(bad));
         }

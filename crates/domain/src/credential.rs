@@ -1,8 +1,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    AllowedAddresses, AssertionAlgorithm, Keypair, KeypairStatus, Owner, Scopes, SecretHash, TokenBinding, TokenId,
-    VerifyingKey, from_millis,
+    AllowedAddresses, AssertionAlgorithm, Keypair, KeypairStatus, Owner, Scopes, SecretHash, TokenBinding,
+    TokenId, VerifyingKey, from_millis,
 };
 
 /// What of a keypair it takes to judge its secrets, its assertions and its tokens. Small: a server remembers a million of them.

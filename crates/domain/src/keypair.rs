@@ -393,7 +393,9 @@ mod tests {
         assert!(leaked.leaked(&second.hash(), later(2)).is_some(), "a disabled one can leak too");
         let (rotated, _) = leaked.rotated(OldSecrets::Stay, None, later(2), &entropy).unwrap();
         assert_eq!(rotated.leaked_at(), None, "it made room");
-        let (short, _) = keypair.rotated(OldSecrets::EndAfter(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
+        let (short, _) = keypair
+            .rotated(OldSecrets::EndAfter(SignedDuration::from_secs(60)), None, now(), &entropy)
+            .unwrap();
         assert!(short.leaked(&first.hash(), later(59)).is_some());
         assert_eq!(short.leaked(&first.hash(), later(60)), None, "one that has run out");
         let refusing = Keypair { accepts_secrets: false, ..keypair };
@@ -427,7 +429,10 @@ mod tests {
         let expiring = KeypairEdit { expires_at: Some(Some(later(60))), ..KeypairEdit::default() };
         let expiring = edit(&keypair, expiring).unwrap();
         assert_eq!(edit(&expiring, forever), lacking);
-        assert_eq!(keypair.rotated(OldSecrets::Stay, held, now(), &entropy).map(|_| ()), lacking.map(|_: Keypair| ()));
+        assert_eq!(
+            keypair.rotated(OldSecrets::Stay, held, now(), &entropy).map(|_| ()),
+            lacking.map(|_: Keypair| ())
+        );
         let comment = KeypairEdit { comment: Some(Comment::new("x").unwrap()), ..KeypairEdit::default() };
         assert!(edit(&keypair, comment).is_ok(), "what widens nothing is allowed");
     }

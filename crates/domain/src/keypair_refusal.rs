@@ -13,7 +13,9 @@ pub enum KeypairRefusal {
     #[error("the caller's own token lacks `{0}`")]
     BeyondCaller(Scopes),
     /// The keypair could be used from where the caller's own may not; from where that may.
-    #[error("the caller's own keypair may only be used from {0}, and could make this one usable from elsewhere")]
+    #[error(
+        "the caller's own keypair may only be used from {0}, and could make this one usable from elsewhere"
+    )]
     BeyondCallersAddresses(AllowedAddresses),
     /// The old secrets would live on for too long, or for less than no time.
     #[error("the overlap must be from 0 seconds to 7 days")]

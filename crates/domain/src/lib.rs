@@ -50,9 +50,7 @@ pub use report::{
 };
 pub use response::{MAX_BATCH, NewResponse, PersonHash, ResponseError, SubmittedResponse, check_batch};
 pub use role::{Grant, Member, Place, Role, effective_role};
-pub use rotation::{
-    MAX_IDLE, MAX_OVERLAP, MAX_SECRETS, MIN_IDLE, OldSecrets, Retirement, USES_KNOWN_WITHIN,
-};
+pub use rotation::{MAX_IDLE, MAX_OVERLAP, MAX_SECRETS, MIN_IDLE, OldSecrets, Retirement, USES_KNOWN_WITHIN};
 pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
 pub use secret::Secret;
 pub use signing_key::{

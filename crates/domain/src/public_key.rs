@@ -81,8 +81,8 @@ impl Keypair {
 mod tests {
     use super::*;
     use crate::{
-        Actor, Comment, Credential, Entropy, KeySecret, KeypairEdit, NewKeypair, Outlived, Owner, Scope, Scopes,
-        TokenClaims, from_millis,
+        Actor, Comment, Credential, Entropy, KeySecret, KeypairEdit, NewKeypair, Outlived, Owner, Scope,
+        Scopes, TokenClaims, from_millis,
     };
 
     struct Sevens;

@@ -139,7 +139,8 @@ impl Keypair {
 
     fn retires(&self, secret: &Secret, watched_since: Timestamp, now: Timestamp) -> bool {
         secret.retirement.is_some_and(|Retirement { when_idle, counted_from }| {
-            let idle = now.duration_since(secret.last_used_at.map_or(counted_from, |at| at.max(counted_from)));
+            let idle =
+                now.duration_since(secret.last_used_at.map_or(counted_from, |at| at.max(counted_from)));
             let watched = now.duration_since(watched_since);
             secret.is_live(now)
                 && self.is_succeeded(secret, now)
@@ -158,7 +159,8 @@ impl Keypair {
 
     /// Whether a newer secret works and has been used.
     fn is_succeeded(&self, secret: &Secret, now: Timestamp) -> bool {
-        let succeeds = |newer: &Secret| newer.n > secret.n && newer.is_live(now) && newer.last_used_at.is_some();
+        let succeeds =
+            |newer: &Secret| newer.n > secret.n && newer.is_live(now) && newer.last_used_at.is_some();
         self.secrets.iter().any(succeeds)
     }
 
@@ -182,8 +184,8 @@ impl Keypair {
 mod tests {
     use super::*;
     use crate::{
-        Actor, AllowedAddresses, Comment, Credential, KeypairEdit, NewKeypair, Outlived, Owner, PublicKey, Scope, Thumbprint,
-        TokenBinding, TokenClaims, TokenId, VerifyingKey, from_millis,
+        Actor, AllowedAddresses, Comment, Credential, KeypairEdit, NewKeypair, Outlived, Owner, PublicKey,
+        Scope, Thumbprint, TokenBinding, TokenClaims, TokenId, VerifyingKey, from_millis,
     };
     use proptest::prelude::*;
     use std::sync::atomic::{AtomicU8, Ordering};

@@ -78,8 +78,8 @@ impl Confirmation {
 mod tests {
     use super::*;
     use crate::{
-        Actor, AllowedAddresses, Comment, Credential, Entropy, Keypair, KeypairEdit, NewKeypair, Outlived, Owner, Scope,
-        TokenClaims, TokenId, from_millis,
+        Actor, AllowedAddresses, Comment, Credential, Entropy, Keypair, KeypairEdit, NewKeypair, Outlived,
+        Owner, Scope, TokenClaims, TokenId, from_millis,
     };
     use jiff::Timestamp;
 

@@ -53,8 +53,7 @@ impl Watch {
         if seen.retired(self.since, now) == seen {
             return Ok(());
         }
-        let decide =
-            |before: &Keypair| Ok((before.retired(self.since, now), Action::KeypairSecretRetired));
+        let decide = |before: &Keypair| Ok((before.retired(self.since, now), Action::KeypairSecretRetired));
         // The rule refuses nothing.
         app.store.change_keypair(&app.own_stamp(), owner, id, None, &decide).await.map(drop)
     }

@@ -15,7 +15,9 @@ use storage::{
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{SqliteStorage, author, begin, environments, leaked_secrets, public_keys, retirement, revoked_tokens};
+use crate::{
+    SqliteStorage, author, begin, environments, leaked_secrets, public_keys, retirement, revoked_tokens,
+};
 
 /// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
 /// keypair must not wait for thousands of them, and another process only looks for its turn now and then.

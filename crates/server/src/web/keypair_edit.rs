@@ -66,9 +66,9 @@ impl EditPage {
             created: When::new(secret.created_at, now),
             last_used: secret.last_used_at.map(|at| When::new(at, now)),
             expires: secret.expires_at.map(|at| When::new(at, now)),
-            ends_when: secret.retirement.map(|retirement| {
-                format!("Once not used for {}", length(retirement.when_idle))
-            }),
+            ends_when: secret
+                .retirement
+                .map(|retirement| format!("Once not used for {}", length(retirement.when_idle))),
             safe_to_retire: keypair.idle_and_replaced(secret, now).map(length),
             may_end: several,
         };

@@ -6,7 +6,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use domain::{
-    AllowedAddresses, Comment, Date, KeypairRefusal, NewKeypair, Owner, Scope, Scopes, Timestamp, TokenBinding, utc_date,
+    AllowedAddresses, Comment, Date, KeypairRefusal, NewKeypair, Owner, Scope, Scopes, Timestamp,
+    TokenBinding, utc_date,
 };
 use jiff::ToSpan;
 

@@ -173,11 +173,14 @@ fn a_keypair_is_bound_to_networks() {
     let key = id(&made);
     assert_eq!(made["allowed_addresses"], json!(["192.0.2.0/24", "2001:db8::/32"]));
     assert!(stdout(&operator.run(&["key", "show", &key])).contains("2001:db8::/32"));
-    let edit = |from: &str| operator.json(&["key", "edit", &key, "--allow-from", from])["allowed_addresses"].clone();
+    let edit =
+        |from: &str| operator.json(&["key", "edit", &key, "--allow-from", from])["allowed_addresses"].clone();
     assert_eq!(edit("198.51.100.7"), json!(["198.51.100.7/32"]));
     let kept = operator.json(&["key", "edit", &key, "--comment", "C"]);
     assert_eq!(kept["allowed_addresses"], json!(["198.51.100.7/32"]));
-    for (from, named) in [("192.0.2.7/24", "192.0.2.0/24"), ("office", "no network"), ("", "anywhere"), (" , ", "anywhere")] {
+    for (from, named) in
+        [("192.0.2.7/24", "192.0.2.0/24"), ("office", "no network"), ("", "anywhere"), (" , ", "anywhere")]
+    {
         let refusal = operator.refusal(&["key", "edit", &key, "--allow-from", from]);
         assert!(refusal.contains(named), "{from}: {refusal}");
         let refusal = operator.refusal(&create(from).each_ref().map(String::as_str));

@@ -2,9 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
-    Account, Actor, AllowedAddresses, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, OldSecrets, Owner,
-    PasswordHash, Query, QuestionText, RevokedToken, Scope, SignedDuration, Stamp, Timestamp, TokenBinding, TokenId, User,
-    VerifyingKey, from_millis, new_id,
+    Account, Actor, AllowedAddresses, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name,
+    NewKeypair, OldSecrets, Owner, PasswordHash, Query, QuestionText, RevokedToken, Scope, SignedDuration,
+    Stamp, Timestamp, TokenBinding, TokenId, User, VerifyingKey, from_millis, new_id,
 };
 
 use crate::Storage;
@@ -126,7 +126,10 @@ impl Fixture {
 
     /// The keypair with one more secret.
     pub fn rotated(&self, keypair: &Keypair) -> Keypair {
-        keypair.rotated(OldSecrets::Stay, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
+        keypair
+            .rotated(OldSecrets::Stay, None, self.now(), &Counter(&self.ticks))
+            .expect("a rotated keypair")
+            .0
     }
 
     /// The keypair with one more secret; the others end when they are idle for so many seconds.

@@ -33,9 +33,8 @@ async fn found(f: &Fixture, now: Timestamp) -> Vec<Keypair> {
 
 /// Ends what is idle at `now`, as somebody does who was always watching; the keypair as it is then.
 async fn retire(f: &Fixture, keypair: &Keypair, now: Timestamp) -> Keypair {
-    let decide = |before: &Keypair| {
-        Ok((before.retired(Timestamp::UNIX_EPOCH, now), Action::KeypairSecretRetired))
-    };
+    let decide =
+        |before: &Keypair| Ok((before.retired(Timestamp::UNIX_EPOCH, now), Action::KeypairSecretRetired));
     f.store.change_keypair(&f.stamp(), keypair.owner, keypair.id, None, &decide).await.unwrap().unwrap()
 }
 

@@ -124,10 +124,7 @@ async fn lists_are_read_strictly_and_null_is_anywhere() {
             "`office` is no network: expected one as in 192.0.2.0/24 or 2001:db8::/32, or an address",
         ),
         (json!(["::1", "::1/128"]), "the network ::1/128 stands twice"),
-        (
-            (0..33).map(|n| format!("10.0.0.{n}")).collect(),
-            "a keypair can be used from at most 32 networks",
-        ),
+        ((0..33).map(|n| format!("10.0.0.{n}")).collect(), "a keypair can be used from at most 32 networks"),
     ] {
         let body = json!({"scopes": scopes, "allowed_addresses": list});
         let answer = test.call(&world.admin, "POST", &world.keys(), body).await;
@@ -173,7 +170,8 @@ async fn no_program_lets_a_keypair_be_used_from_where_its_own_may_not() {
         beyond(edit(&own, json!({"allowed_addresses": list})).await);
     }
     beyond(test.call(&world.admin, "POST", &format!("{other}/secrets"), Value::Null).await);
-    let public = json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}});
+    let public =
+        json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}});
     beyond(test.call(&world.admin, "POST", &format!("{other}/public-keys"), public).await);
     beyond(edit(&other, json!({"scopes": ["feedback-report:read", "feedback-admin"]})).await);
     edit(&other, json!({"enabled": false})).await.expect(200);

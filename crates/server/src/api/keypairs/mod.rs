@@ -18,8 +18,8 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use domain::{
-    AddressesError, AllowedAddresses, Comment, Held, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner, ScopeError, Scopes,
-    SignedDuration, Timestamp, TokenBinding, VerifyingKey,
+    AddressesError, AllowedAddresses, Comment, Held, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair,
+    OldSecrets, Owner, ScopeError, Scopes, SignedDuration, Timestamp, TokenBinding, VerifyingKey,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -29,7 +29,9 @@ use super::authorization::Token;
 use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
-use super::shapes::{AssertionAlgorithmName, FieldError, KeypairShape, ListShape, ScopeName, TokenBindingName};
+use super::shapes::{
+    AssertionAlgorithmName, FieldError, KeypairShape, ListShape, ScopeName, TokenBindingName,
+};
 use super::versions::Versioned;
 use crate::app::App;
 use crate::keypairs as acts;
@@ -125,7 +127,8 @@ impl Rotation {
             (Some(overlap), None) => Ok(OldSecrets::EndAfter(SignedDuration::from_secs(overlap))),
             (None, Some(idle)) => Ok(OldSecrets::EndWhenIdle(SignedDuration::from_secs(idle))),
             (Some(_), Some(_)) => {
-                let detail = "old secrets end after `overlap_seconds` or when idle, not both; send one of the two";
+                let detail =
+                    "old secrets end after `overlap_seconds` or when idle, not both; send one of the two";
                 Err(ApiError::BadFields(vec![FieldError::new("retire_when_idle_seconds", detail)]))
             }
         }
@@ -251,8 +254,7 @@ impl<R> Keypairs<'_, R> {
             return Err(errors.into_error());
         }
         let (author, held) = (self.caller.author(), self.held());
-        let changed =
-            acts::edit(self.app, &author, self.owner, id, &edit, expected, Some(&held)).await?;
+        let changed = acts::edit(self.app, &author, self.owner, id, &edit, expected, Some(&held)).await?;
         Ok(self.versioned(&changed))
     }
 
@@ -293,7 +295,8 @@ impl<R> Keypairs<'_, R> {
     ) -> Result<Response, ApiError> {
         let (author, held) = (self.caller.author(), self.held());
         let key = new.read("")?;
-        let changed = acts::add_public_key(self.app, &author, self.owner, id, key, expected, Some(&held)).await?;
+        let changed =
+            acts::add_public_key(self.app, &author, self.owner, id, key, expected, Some(&held)).await?;
         Ok(self.created(&changed))
     }
 

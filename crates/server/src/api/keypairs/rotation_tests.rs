@@ -24,7 +24,10 @@ impl World {
         let body = json!({"retire_when_idle_seconds": 60});
         let rotated = self.test.call(&self.admin, "POST", &format!("{path}/secrets"), body).await.expect(201);
         let idle: Vec<_> = rotated["secrets"].as_array().unwrap().iter().collect();
-        assert_eq!((&idle[0]["retire_when_idle_seconds"], &idle[0]["expires_at"]), (&json!(60), &Value::Null));
+        assert_eq!(
+            (&idle[0]["retire_when_idle_seconds"], &idle[0]["expires_at"]),
+            (&json!(60), &Value::Null)
+        );
         assert_eq!(idle[1]["retire_when_idle_seconds"], Value::Null);
         let second = rotated["secret"].as_str().unwrap().to_owned();
         Rotated { id, path, first, second }
@@ -71,7 +74,10 @@ async fn an_old_secret_ends_by_itself_once_nobody_uses_it() {
 
     let path = format!("/v1/environments/{}/audit-events?limit=1", world.environment);
     let line = test.get(&world.admin, &path).await.expect(200)["items"][0].clone();
-    assert_eq!((&line["action"], &line["actor"]["type"]), (&json!("keypair.secret_retired"), &json!("operator")));
+    assert_eq!(
+        (&line["action"], &line["actor"]["type"]),
+        (&json!("keypair.secret_retired"), &json!("operator"))
+    );
     assert_eq!(line["object"]["id"], rotated.id);
     let before = test.app.store.last_sequence().await.unwrap();
     pass(test, &mut watch, 300).await;
@@ -164,7 +170,9 @@ async fn one_way_of_ending_is_chosen_and_within_bounds() {
     let both = refused(json!({"overlap_seconds": 60, "retire_when_idle_seconds": 60})).await;
     assert_eq!(
         both,
-        ["retire_when_idle_seconds: old secrets end after `overlap_seconds` or when idle, not both; send one of the two"]
+        [
+            "retire_when_idle_seconds: old secrets end after `overlap_seconds` or when idle, not both; send one of the two"
+        ]
     );
     for bad in [json!(-1), json!(0), json!(59), json!(2_592_001), json!(i64::MAX), json!(i64::MIN)] {
         let range = "retire_when_idle_seconds: the idle time must be from 60 seconds to 30 days";

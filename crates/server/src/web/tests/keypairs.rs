@@ -210,7 +210,8 @@ async fn a_rotation_that_finishes_itself_is_chosen_and_shows_what_can_go() {
     let made = house.send_once(&rotate, &rotate, &admin, &[("overlap", "idle"), ("idle", "24")]).await;
     assert!(made.body.contains("has not been for 24 hours"), "{}", made.body);
     let keypair = house.app.store.keypair(house.shop(), id).await.unwrap();
-    let idle = keypair.secrets.first().and_then(|secret| secret.retirement).map(|one| one.when_idle.as_hours());
+    let idle =
+        keypair.secrets.first().and_then(|secret| secret.retirement).map(|one| one.when_idle.as_hours());
     assert_eq!(idle, Some(24));
 
     let edit = format!("{list}/{id}/edit");
@@ -218,8 +219,8 @@ async fn a_rotation_that_finishes_itself_is_chosen_and_shows_what_can_go() {
     assert!(shown.body.contains("Once not used for 1 day"), "{}", shown.body);
     assert!(!shown.body.contains("safe to retire"), "nobody uses the new one yet");
     let days_ago = |days: i64| domain::from_millis(house.now().as_millisecond() - days * 86_400_000);
-    let uses = [(1, days_ago(3)), (2, days_ago(0))]
-        .map(|(secret, at)| storage::KeyUse { keypair: id, secret, at });
+    let uses =
+        [(1, days_ago(3)), (2, days_ago(0))].map(|(secret, at)| storage::KeyUse { keypair: id, secret, at });
     house.app.store.note_uses(&uses).await.unwrap();
     let shown = house.get(&edit, &admin).await;
     assert_eq!(shown.body.matches("Idle for 3 days, safe to retire").count(), 1, "{}", shown.body);
@@ -267,7 +268,11 @@ async fn networks_are_named_one_a_line_and_shown() {
     assert!(house.get(&list, &admin).await.body.contains("From 192.0.2.0/32 only"));
     let refused = save(Some("<b>office</b>")).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(!refused.body.contains("<b>office") && refused.body.contains("is no network"), "{}", refused.body);
+    assert!(
+        !refused.body.contains("<b>office") && refused.body.contains("is no network"),
+        "{}",
+        refused.body
+    );
     assert_eq!(save(Some("")).await.status, StatusCode::SEE_OTHER);
     assert_eq!(networks(id).await, "");
     assert!(!house.get(&list, &admin).await.body.contains("only</span>"));
