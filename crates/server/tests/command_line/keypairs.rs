@@ -147,14 +147,15 @@ fn a_rotation_that_finishes_itself_is_asked_for() {
     let account = operator.account("Acme");
     let key = id(&operator.key(&account, "feedback-report:read"));
     for (arguments, named) in [
-        (&["key", "rotate", &key, "--when-idle", "1h", "--overlap", "7d"][..], "--overlap"),
-        (&["key", "rotate", &key, "--when-idle", "59s"], "from 60 seconds to 30 days"),
+        (&["key", "rotate", &key, "--when-idle", "59s"][..], "from 60 seconds to 30 days"),
         (&["key", "rotate", &key, "--when-idle", "31d"], "from 60 seconds to 30 days"),
         (&["key", "rotate", &key, "--when-idle", "soon"], "no length of time"),
     ] {
         let refusal = operator.refusal(arguments);
         assert!(refusal.contains(named), "{named}: {refusal}");
     }
+    let both = operator.run(&["key", "rotate", &key, "--when-idle", "1h", "--overlap", "7d"]);
+    assert_eq!(both.status.code(), Some(2));
     let rotated = operator.json(&["key", "rotate", &key, "--when-idle", "1h"]);
     let idle = |n: usize| &rotated["secrets"][n]["retire_when_idle_seconds"];
     assert_eq!((idle(0), idle(1)), (&json!(3600), &json!(null)));
