@@ -54,7 +54,7 @@ const CHOICES: [(&str, Option<i64>, &str, &str); 5] = [
         "idle",
         None,
         "When nobody uses it any more",
-        "Once the new secret has been used, and neither the old one nor its tokens for some time.",
+        "Once the new secret has been used, and neither the old one nor its tokens have been for some time.",
     ),
 ];
 
