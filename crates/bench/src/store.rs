@@ -99,6 +99,7 @@ impl Plan {
             scopes: SCOPES.parse::<Scopes>()?,
             expires_at: None,
             token_binding: domain::TokenBinding::None,
+            allowed_addresses: domain::AllowedAddresses::default(),
         };
         let (keypair, secret) = Keypair::create(new, None, Actor::Operator, beginning(), &entropy)?;
         let secret = secret.reveal().to_owned();

@@ -136,6 +136,7 @@ actions! {
     KeypairDisabled = "keypair.disabled",
     KeypairSecretAdded = "keypair.secret_added",
     KeypairSecretDeleted = "keypair.secret_deleted",
+    KeypairSecretRetired = "keypair.secret_retired",
     KeypairSecretLeaked = "keypair.secret_leaked",
     KeypairTokenRevoked = "keypair.token_revoked",
     KeypairPublicKeyAdded = "keypair.public_key_added",

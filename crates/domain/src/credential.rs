@@ -1,8 +1,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    AssertionAlgorithm, Keypair, KeypairStatus, Owner, Scopes, SecretHash, TokenBinding, TokenId,
-    VerifyingKey, from_millis,
+    AllowedAddresses, AssertionAlgorithm, Keypair, KeypairStatus, Owner, Scopes, SecretHash, TokenBinding,
+    TokenId, VerifyingKey, from_millis,
 };
 
 /// What of a keypair it takes to judge its secrets, its assertions and its tokens. Small: a server remembers a million of them.
@@ -16,6 +16,8 @@ pub struct Credential {
     pub generation: i64,
     /// What its tokens must be bound to.
     pub token_binding: TokenBinding,
+    /// From where it and its tokens may be used.
+    pub allowed_addresses: AllowedAddresses,
     enabled: bool,
     accepts_secrets: bool,
     expires_at: Deadline,
@@ -79,6 +81,7 @@ impl Credential {
             scopes: keypair.scopes,
             generation: keypair.generation,
             token_binding: keypair.token_binding,
+            allowed_addresses: keypair.allowed_addresses.clone(),
             enabled: keypair.enabled,
             accepts_secrets: keypair.accepts_secrets,
             expires_at: Deadline::new(keypair.expires_at),

@@ -1,8 +1,9 @@
 use jiff::Timestamp;
 
+use crate::held::within_held;
 use crate::{
-    Action, Actor, Comment, Entropy, KeyId, KeySecret, KeypairRefusal, Owner, PublicKey, Scopes, Secret,
-    TokenBinding, VerifyingKey, new_id,
+    Action, Actor, AllowedAddresses, Comment, Entropy, Held, KeyId, KeySecret, KeypairRefusal, Owner,
+    PublicKey, Scopes, Secret, TokenBinding, VerifyingKey, new_id,
 };
 
 /// A Key ID with its secrets and public keys: what a program authenticates with. Owned by an account or an environment, not by the
@@ -37,6 +38,8 @@ pub struct Keypair {
     pub accepts_secrets: bool,
     /// What its tokens must be bound to.
     pub token_binding: TokenBinding,
+    /// From where it and its tokens may be used.
+    pub allowed_addresses: AllowedAddresses,
     /// Its secrets, the oldest first.
     pub secrets: Vec<Secret>,
     /// Its public keys, the oldest first.
@@ -87,6 +90,8 @@ pub struct NewKeypair {
     pub expires_at: Option<Timestamp>,
     /// What its tokens must be bound to.
     pub token_binding: TokenBinding,
+    /// From where it and its tokens may be used.
+    pub allowed_addresses: AllowedAddresses,
 }
 
 /// What an edit changes; what is `None` stays.
@@ -104,22 +109,37 @@ pub struct KeypairEdit {
     pub accepts_secrets: Option<bool>,
     /// What its tokens must be bound to.
     pub token_binding: Option<TokenBinding>,
+    /// From where it and its tokens may be used.
+    pub allowed_addresses: Option<AllowedAddresses>,
 }
 
 impl KeypairEdit {
-    /// Whether it can make a keypair able to request more than it could, by a scope, or by working again or for longer.
+    /// Whether it can make a keypair able to request more than it could, by a scope, or by working again, for longer, or
+    /// from elsewhere.
     pub fn may_widen(&self) -> bool {
-        let Self { enabled, comment: _, scopes, expires_at, accepts_secrets, token_binding: _ } = self;
-        *enabled == Some(true) || scopes.is_some() || expires_at.is_some() || *accepts_secrets == Some(true)
+        let Self {
+            enabled,
+            comment: _,
+            scopes,
+            expires_at,
+            accepts_secrets,
+            token_binding: _,
+            allowed_addresses,
+        } = self;
+        *enabled == Some(true)
+            || *accepts_secrets == Some(true)
+            || scopes.is_some()
+            || expires_at.is_some()
+            || allowed_addresses.is_some()
     }
 }
 
 impl Keypair {
-    /// Makes a keypair and its first secret. `held` are the scopes that the caller's own token holds; `None` for a
-    /// person or the operator, who may hand on any.
+    /// Makes a keypair and its first secret. `held` is what the caller holds itself; `None` for a person or the operator,
+    /// who may hand on anything.
     pub fn create(
         new: NewKeypair,
-        held: Option<Scopes>,
+        held: Option<&Held>,
         created_by: Actor,
         now: Timestamp,
         entropy: &dyn Entropy,
@@ -136,7 +156,7 @@ impl Keypair {
     pub fn create_for_public_key(
         new: NewKeypair,
         (key, until): (VerifyingKey, Option<Timestamp>),
-        held: Option<Scopes>,
+        held: Option<&Held>,
         created_by: Actor,
         now: Timestamp,
         entropy: &dyn Entropy,
@@ -148,7 +168,7 @@ impl Keypair {
 
     fn that_nothing_opens(
         new: NewKeypair,
-        held: Option<Scopes>,
+        held: Option<&Held>,
         created_by: Actor,
         now: Timestamp,
         entropy: &dyn Entropy,
@@ -157,7 +177,7 @@ impl Keypair {
         if new.expires_at.is_some_and(|at| at <= now) {
             return Err(KeypairRefusal::ExpiryInThePast);
         }
-        within_held(scopes, held)?;
+        within_held(scopes, &new.allowed_addresses, held)?;
         Ok(Self {
             id: new_id(now, entropy),
             owner: new.owner,
@@ -173,6 +193,7 @@ impl Keypair {
             secrets_made: 0,
             accepts_secrets: true,
             token_binding: new.token_binding,
+            allowed_addresses: new.allowed_addresses,
             secrets: Vec::new(),
             public_keys: Vec::new(),
         })
@@ -187,11 +208,12 @@ impl Keypair {
     /// expired, or accept secrets again, or to be no longer bound as before: no token from before comes back to life.
     ///
     /// `held` as for [`Keypair::create`]: a program can't make a keypair able to request what its own token lacks,
-    /// neither by adding a scope nor by letting a stopped keypair or its secrets work again.
+    /// or from where its own keypair may not be used: not by adding a scope or network, nor by letting a stopped keypair or
+    /// its secrets work again.
     pub fn edited(
         &self,
         edit: &KeypairEdit,
-        held: Option<Scopes>,
+        held: Option<&Held>,
         now: Timestamp,
     ) -> Result<Self, KeypairRefusal> {
         let mut after = self.clone();
@@ -219,6 +241,9 @@ impl Keypair {
         if let Some(token_binding) = edit.token_binding {
             after.token_binding = token_binding;
         }
+        if let Some(allowed_addresses) = &edit.allowed_addresses {
+            after.allowed_addresses = allowed_addresses.clone();
+        }
         if after == *self {
             return Ok(after);
         }
@@ -228,16 +253,22 @@ impl Keypair {
             && after.expires_at.is_none_or(|at| self.expires_at.is_some_and(|before| at > before));
         let accepts_again = after.accepts_secrets && !self.accepts_secrets;
         if lives_longer || accepts_again || (works && !worked) {
-            within_held(after.scopes, held)?;
+            within_held(after.scopes, &after.allowed_addresses, held)?;
         } else {
-            within_held(after.scopes.minus(self.scopes), held)?;
+            let added = after.scopes.minus(self.scopes);
+            if !added.is_empty() {
+                within_held(added, &after.allowed_addresses, held)?;
+            }
+            if let Some(beyond) = after.allowed_addresses.beyond(&self.allowed_addresses) {
+                within_held(after.scopes, &beyond, held)?;
+            }
         }
         let unbound = self.token_binding != TokenBinding::None && after.token_binding != self.token_binding;
         if worked != works || accepts_again || unbound || (self.enabled && !after.enabled) {
             after.generation += 1;
         }
         after.version += 1;
-        Ok(after)
+        Ok(after.counting_idle_anew(self, now))
     }
 
     /// What the log calls the change from this keypair to `after`: switching it on or off goes before all else.
@@ -256,17 +287,10 @@ impl Keypair {
     }
 }
 
-pub(crate) fn within_held(scopes: Scopes, held: Option<Scopes>) -> Result<(), KeypairRefusal> {
-    match held {
-        Some(held) if !scopes.within(held) => Err(KeypairRefusal::BeyondCaller(scopes.minus(held))),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Credential, MAX_OVERLAP, Outlived, Scope, TokenClaims, TokenId, from_millis};
+    use crate::{Credential, OldSecrets, Outlived, Scope, TokenClaims, TokenId, from_millis};
     use jiff::SignedDuration;
     use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -295,6 +319,7 @@ mod tests {
             scopes: scopes.parse().unwrap(),
             expires_at: None,
             token_binding: TokenBinding::None,
+            allowed_addresses: AllowedAddresses::default(),
         };
         let (keypair, secret) = Keypair::create(new, None, Actor::Operator, now(), &entropy).unwrap();
         (keypair, secret, entropy)
@@ -371,45 +396,9 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_s_number_is_never_given_twice() {
-        let (keypair, _, entropy) = keypair(ADMIN_AND_REPORTS);
-        let (two, leaked) = keypair.rotated(None, None, now(), &entropy).unwrap();
-        let token = token(&two, Credential::of(&two).authenticate(&leaked.hash(), now()).unwrap());
-        let without = two.without_secret(2, now()).unwrap();
-        assert_eq!(token.scopes_at(now(), &Credential::of(&without)), Err(Outlived::Secret));
-        let (three, _) = without.rotated(None, None, now(), &entropy).unwrap();
-        assert_eq!(three.secrets.iter().map(|secret| secret.n).collect::<Vec<_>>(), [1, 3]);
-        assert_eq!(token.scopes_at(now(), &Credential::of(&three)), Err(Outlived::Secret));
-    }
-
-    #[test]
-    fn secrets_overlap_as_long_as_told_and_are_bounded() {
-        let (keypair, first, entropy) = keypair(ADMIN_AND_REPORTS);
-        let (two, second) =
-            keypair.rotated(Some(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
-        assert_eq!(Credential::of(&two).authenticate(&first.hash(), later(59)), Some(1));
-        assert_eq!(Credential::of(&two).authenticate(&first.hash(), later(60)), None);
-        assert_eq!(Credential::of(&two).authenticate(&second.hash(), later(60)), Some(2));
-        let mut many = two;
-        for _ in 0..3 {
-            many = many.rotated(None, None, now(), &entropy).unwrap().0;
-        }
-        let full = many.rotated(None, None, now(), &entropy).map(|_| ());
-        assert_eq!(full, Err(KeypairRefusal::TooManySecrets));
-        let (swept, _) = many.rotated(None, None, later(60), &entropy).unwrap();
-        assert_eq!(swept.secrets.len(), 5, "the one that ran out made room");
-        for overlap in [SignedDuration::from_secs(-1), MAX_OVERLAP + SignedDuration::from_secs(1)] {
-            let refused = keypair.rotated(Some(overlap), None, now(), &entropy).map(|_| ());
-            assert_eq!(refused, Err(KeypairRefusal::Overlap));
-        }
-        assert_eq!(keypair.without_secret(1, now()), Err(KeypairRefusal::LastSecret));
-        assert_eq!(keypair.without_secret(9, now()), Err(KeypairRefusal::NoSuchSecret));
-    }
-
-    #[test]
     fn a_leaked_secret_stops_the_keypair_and_does_not_come_back_with_it() {
         let (keypair, first, entropy) = keypair(ADMIN_AND_REPORTS);
-        let (two, second) = keypair.rotated(None, None, now(), &entropy).unwrap();
+        let (two, second) = keypair.rotated(OldSecrets::Stay, None, now(), &entropy).unwrap();
         let token = token(&two, 2);
         let leaked = two.leaked(&first.hash(), later(1)).unwrap();
         assert_eq!((leaked.enabled, leaked.generation, leaked.version), (false, 2, 3));
@@ -423,9 +412,11 @@ mod tests {
         assert_eq!(credential.authenticate(&second.hash(), later(1)), Some(2));
         assert_eq!(token.scopes_at(later(1), &credential), Err(Outlived::Generation));
         assert!(leaked.leaked(&second.hash(), later(2)).is_some(), "a disabled one can leak too");
-        let (rotated, _) = leaked.rotated(None, None, later(2), &entropy).unwrap();
+        let (rotated, _) = leaked.rotated(OldSecrets::Stay, None, later(2), &entropy).unwrap();
         assert_eq!(rotated.leaked_at(), None, "it made room");
-        let (short, _) = keypair.rotated(Some(SignedDuration::from_secs(60)), None, now(), &entropy).unwrap();
+        let (short, _) = keypair
+            .rotated(OldSecrets::EndAfter(SignedDuration::from_secs(60)), None, now(), &entropy)
+            .unwrap();
         assert!(short.leaked(&first.hash(), later(59)).is_some());
         assert_eq!(short.leaked(&first.hash(), later(60)), None, "one that has run out");
         let refusing = Keypair { accepts_secrets: false, ..keypair };
@@ -442,7 +433,8 @@ mod tests {
     #[test]
     fn a_program_hands_on_no_more_than_it_holds() {
         let (keypair, _, entropy) = keypair(ADMIN_AND_REPORTS);
-        let held = Some(Scopes::from(Scope::Admin));
+        let own = Held { scopes: Scope::Admin.into(), allowed_addresses: AllowedAddresses::default() };
+        let held = Some(&own);
         let lacking = Err(KeypairRefusal::BeyondCaller(Scope::ReportRead.into()));
         let edit = |keypair: &Keypair, edit: KeypairEdit| keypair.edited(&edit, held, now());
         let scopes =
@@ -458,8 +450,77 @@ mod tests {
         let expiring = KeypairEdit { expires_at: Some(Some(later(60))), ..KeypairEdit::default() };
         let expiring = edit(&keypair, expiring).unwrap();
         assert_eq!(edit(&expiring, forever), lacking);
-        assert_eq!(keypair.rotated(None, held, now(), &entropy).map(|_| ()), lacking.map(|_: Keypair| ()));
+        assert_eq!(
+            keypair.rotated(OldSecrets::Stay, held, now(), &entropy).map(|_| ()),
+            lacking.map(|_: Keypair| ())
+        );
         let comment = KeypairEdit { comment: Some(Comment::new("x").unwrap()), ..KeypairEdit::default() };
         assert!(edit(&keypair, comment).is_ok(), "what widens nothing is allowed");
+    }
+
+    #[test]
+    fn a_program_lets_no_keypair_be_used_from_where_its_own_may_not() {
+        let list = |text: &str| text.parse::<AllowedAddresses>().unwrap();
+        let from = |text: &str| KeypairEdit { allowed_addresses: Some(list(text)), ..KeypairEdit::default() };
+        let scopes =
+            |scopes: &str| KeypairEdit { scopes: Some(scopes.parse().unwrap()), ..KeypairEdit::default() };
+        let enabled = |enabled| KeypairEdit { enabled: Some(enabled), ..KeypairEdit::default() };
+        let (anywhere, _, entropy) = keypair(ADMIN_AND_REPORTS);
+        let within = anywhere.edited(&from("10.1.0.0/16"), None, now()).unwrap();
+        let own = Held { scopes: anywhere.scopes, allowed_addresses: list("10.0.0.0/8") };
+        let edit = |keypair: &Keypair, edit: &KeypairEdit| keypair.edited(edit, Some(&own), now());
+        let refusal = KeypairRefusal::BeyondCallersAddresses(own.allowed_addresses.clone());
+        let beyond = |edited: Result<Keypair, KeypairRefusal>| assert_eq!(edited, Err(refusal.clone()));
+
+        for wider in ["", "10.1.0.0/16 192.0.2.0/24", "0.0.0.0/0", "::1"] {
+            beyond(edit(&within, &from(wider)));
+            let new = NewKeypair {
+                owner: anywhere.owner,
+                comment: Comment::new("").unwrap(),
+                scopes: Scope::Admin.into(),
+                expires_at: None,
+                token_binding: TokenBinding::None,
+                allowed_addresses: list(wider),
+            };
+            beyond(Keypair::create(new, Some(&own), Actor::Operator, now(), &entropy).map(|made| made.0));
+        }
+        assert!(edit(&within, &from("10.0.0.0/8")).is_ok() && edit(&within, &from("10.1.2.3")).is_ok());
+        assert!(edit(&anywhere, &from("192.0.2.0/24")).is_ok(), "narrower than it was");
+        assert!(edit(&anywhere, &scopes("feedback-admin")).is_ok());
+        let disabled = |keypair: &Keypair| edit(keypair, &enabled(false)).unwrap();
+        beyond(edit(&disabled(&anywhere), &enabled(true)));
+        assert!(edit(&disabled(&within), &enabled(true)).is_ok());
+        let rotated = |keypair: &Keypair| keypair.rotated(OldSecrets::Stay, Some(&own), now(), &entropy);
+        beyond(rotated(&anywhere).map(|rotated| rotated.0));
+        assert!(rotated(&within).is_ok());
+
+        // What is added on one side is added to all that is on the other.
+        let less = anywhere.edited(&scopes("feedback-admin"), None, now()).unwrap();
+        beyond(edit(&less, &scopes(ADMIN_AND_REPORTS)));
+        let lacking = Held { scopes: Scope::Admin.into(), allowed_addresses: AllowedAddresses::default() };
+        let widened = within.edited(&from("10.0.0.0/8"), Some(&lacking), now());
+        assert_eq!(widened, Err(KeypairRefusal::BeyondCaller(Scope::ReportRead.into())));
+    }
+
+    #[test]
+    fn another_list_of_addresses_is_no_new_generation() {
+        let (anywhere, secret, _) = keypair(ADMIN_AND_REPORTS);
+        let from = |text: &str| {
+            let allowed_addresses = Some(text.parse().unwrap());
+            KeypairEdit { allowed_addresses, ..KeypairEdit::default() }
+        };
+        let token = token(&anywhere, 1);
+        let narrowed = anywhere.edited(&from("192.0.2.0/24"), None, now()).unwrap();
+        assert_eq!((narrowed.version, narrowed.generation), (2, 1));
+        assert_eq!(narrowed.edited(&from("192.0.2.0/24"), None, now()).unwrap(), narrowed);
+        let credential = Credential::of(&narrowed);
+        assert!(!credential.allowed_addresses.allow(|| Some("192.0.3.1".parse().unwrap())));
+        assert_eq!(
+            token.scopes_at(now(), &credential),
+            Ok(anywhere.scopes),
+            "a token says nothing of addresses"
+        );
+        assert_eq!(credential.authenticate(&secret.hash(), now()), Some(1));
+        assert_eq!(narrowed.edited(&from(""), None, now()).unwrap().generation, 1);
     }
 }

@@ -1,4 +1,4 @@
-use crate::{MAX_PUBLIC_KEYS, MAX_SECRETS, ScopeError, Scopes};
+use crate::{AllowedAddresses, MAX_PUBLIC_KEYS, MAX_SECRETS, ScopeError, Scopes};
 
 /// Why a change to a keypair was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,9 +12,17 @@ pub enum KeypairRefusal {
     /// The caller would hand on what it does not hold itself.
     #[error("the caller's own token lacks `{0}`")]
     BeyondCaller(Scopes),
+    /// The keypair could be used from where the caller's own may not; from where that may.
+    #[error(
+        "the caller's own keypair may only be used from {0}, and could make this one usable from elsewhere"
+    )]
+    BeyondCallersAddresses(AllowedAddresses),
     /// The old secrets would live on for too long, or for less than no time.
     #[error("the overlap must be from 0 seconds to 7 days")]
     Overlap,
+    /// The old secrets would have to be idle for too short or too long a time.
+    #[error("the idle time must be from 60 seconds to 30 days")]
+    Idle,
     /// It has as many secrets as it can have.
     #[error("a keypair has at most {MAX_SECRETS} secrets; delete one first")]
     TooManySecrets,

@@ -4,11 +4,13 @@
 //! functions in here; everything around them loads, calls and saves.
 
 mod account;
+mod allowed_addresses;
 mod audit;
 mod chance;
 mod clock;
 mod credential;
 mod ed25519_point;
+mod held;
 mod id;
 mod key_secret;
 mod keypair;
@@ -19,6 +21,7 @@ mod query;
 mod report;
 mod response;
 mod role;
+mod rotation;
 mod scope;
 mod secret;
 mod signing_key;
@@ -31,10 +34,12 @@ mod user;
 mod verifying_key;
 
 pub use account::{Account, Environment};
+pub use allowed_addresses::{AddressesError, AllowedAddresses, MAX_NETWORKS};
 pub use audit::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Stamp};
 pub use chance::Entropy;
 pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
 pub use credential::Credential;
+pub use held::Held;
 pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id};
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
 pub use keypair::{Keypair, KeypairEdit, KeypairStatus, NewKeypair};
@@ -47,8 +52,9 @@ pub use report::{
 };
 pub use response::{MAX_BATCH, NewResponse, PersonHash, ResponseError, SubmittedResponse, check_batch};
 pub use role::{Grant, Member, Place, Role, effective_role};
+pub use rotation::{MAX_IDLE, MAX_OVERLAP, MAX_SECRETS, MIN_IDLE, OldSecrets, Retirement, USES_KNOWN_WITHIN};
 pub use scope::{Scope, ScopeError, Scopes, grant_scopes};
-pub use secret::{MAX_OVERLAP, MAX_SECRETS, Secret};
+pub use secret::Secret;
 pub use signing_key::{
     MAX_TOKEN_LIFETIME, PUBLISHED_FIRST, SigningKeyHash, SigningKeyLife, SigningKeyState, signing_key,
     signing_key_is_due, signing_key_lives,
@@ -61,4 +67,4 @@ pub use token_binding::{Confirmation, TokenBinding, UnknownBinding};
 pub use user::{PasswordHash, User};
 pub use verifying_key::{AssertionAlgorithm, MalformedThumbprint, PublicKeyError, Thumbprint, VerifyingKey};
 
-pub use jiff::{Timestamp, civil::Date};
+pub use jiff::{SignedDuration, Timestamp, civil::Date};

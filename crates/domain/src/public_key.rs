@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
-use crate::keypair::within_held;
-use crate::{Keypair, KeypairRefusal, Scopes, VerifyingKey};
+use crate::held::within_held;
+use crate::{Held, Keypair, KeypairRefusal, VerifyingKey};
 
 /// The most public keys that one keypair can have at a time.
 pub const MAX_PUBLIC_KEYS: usize = 5;
@@ -30,15 +30,15 @@ impl PublicKey {
 
 impl Keypair {
     /// The keypair with one more public key, which works until `expires_at` if that is given. Whoever has its private
-    /// half can act as the keypair, so `held` must cover all of its scopes, as when rotating.
+    /// half can act as the keypair, so `held` must cover all of its scopes and addresses, as when rotating.
     pub fn with_public_key(
         &self,
         key: VerifyingKey,
         expires_at: Option<Timestamp>,
-        held: Option<Scopes>,
+        held: Option<&Held>,
         now: Timestamp,
     ) -> Result<Self, KeypairRefusal> {
-        within_held(self.scopes, held)?;
+        within_held(self.scopes, &self.allowed_addresses, held)?;
         if expires_at.is_some_and(|at| at <= now) {
             return Err(KeypairRefusal::ExpiryInThePast);
         }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use crate::{
         Actor, Comment, Credential, Entropy, KeySecret, KeypairEdit, NewKeypair, Outlived, Owner, Scope,
-        TokenClaims, from_millis,
+        Scopes, TokenClaims, from_millis,
     };
 
     struct Sevens;
@@ -107,6 +107,7 @@ mod tests {
             scopes: Scope::ReportRead.into(),
             expires_at: None,
             token_binding: crate::TokenBinding::None,
+            allowed_addresses: crate::AllowedAddresses::default(),
         }
     }
 
@@ -124,7 +125,7 @@ mod tests {
         keypair.with_public_key(key(number), None, None, now()).unwrap()
     }
 
-    fn accepting(keypair: &Keypair, accepts: bool, held: Option<Scopes>) -> Result<Keypair, KeypairRefusal> {
+    fn accepting(keypair: &Keypair, accepts: bool, held: Option<&Held>) -> Result<Keypair, KeypairRefusal> {
         let edit = KeypairEdit { accepts_secrets: Some(accepts), ..KeypairEdit::default() };
         keypair.edited(&edit, held, now())
     }
@@ -206,7 +207,7 @@ mod tests {
         assert_eq!(Credential::of(&refusing).authenticate(&secret.hash(), now()), None);
         assert_eq!(worth(token(&both, 1), &refusing), Err(Outlived::Secret));
         assert_eq!(worth(token(&both, 2), &refusing), Ok(both.scopes));
-        let rotated = refusing.rotated(None, None, now(), &Sevens).map(|_| ());
+        let rotated = refusing.rotated(crate::OldSecrets::Stay, None, now(), &Sevens).map(|_| ());
         assert_eq!(rotated, Err(KeypairRefusal::SecretsNotAccepted));
         let again = accepting(&refusing, true, None).unwrap();
         assert_eq!(Credential::of(&again).authenticate(&secret.hash(), now()), Some(1));
@@ -224,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_program_hands_on_no_more_than_it_holds() {
-        let held = Some(Scopes::from(Scope::Admin));
+        let own = Held { scopes: Scope::Admin.into(), allowed_addresses: crate::AllowedAddresses::default() };
+        let held = Some(&own);
         let lacking = KeypairRefusal::BeyondCaller(Scope::ReportRead.into());
         let (one, _) = keypair();
         assert_eq!(one.with_public_key(key(1), None, held, now()), Err(lacking.clone()));

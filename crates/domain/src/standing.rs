@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 
 use crate::{Confirmation, Credential, KeyId, KeypairStatus, Outlived, Scopes, SigningKeyHash, TokenClaims};
@@ -35,13 +37,14 @@ pub enum Fallen {
 }
 
 impl Standing {
-    /// Whether the program of keypair `id` may make its change at `now`, given the keypair as it is then, if it exists, and
-    /// the `kid` of each signing key that there is.
+    /// Whether the program of keypair `id` may make its change at `now` from that address, given the keypair as it is then, if
+    /// it exists, and the `kid` of each signing key that there is.
     pub fn judge(
         &self,
         id: KeyId,
         keypair: Option<&Credential>,
         signing_keys: &[String],
+        from: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), Fallen> {
         match *self {
@@ -52,6 +55,9 @@ impl Standing {
                 if !signing_keys.iter().any(|kid| SigningKeyHash::of(kid) == signed_by) {
                     return Err(outlived(Outlived::SigningKey));
                 }
+                if !keypair.allowed_addresses.allow(|| from) {
+                    return Err(outlived(Outlived::Elsewhere));
+                }
                 let scopes = claims.scopes_at(now, keypair).map_err(outlived)?;
                 if !needs.within(scopes) {
                     return Err(Fallen::Lacks(needs.minus(scopes), claims.confirmation));
@@ -60,7 +66,9 @@ impl Standing {
             }
             Self::Client(n) => {
                 let opens = |keypair: &Credential| {
-                    keypair.status(now) == KeypairStatus::Active && keypair.still_opens(n, now)
+                    keypair.status(now) == KeypairStatus::Active
+                        && keypair.still_opens(n, now)
+                        && keypair.allowed_addresses.allow(|| from)
                 };
                 if keypair.is_some_and(opens) { Ok(()) } else { Err(Fallen::Client) }
             }
@@ -83,8 +91,8 @@ impl Standing {
 mod tests {
     use super::*;
     use crate::{
-        Actor, Comment, Entropy, Keypair, KeypairEdit, NewKeypair, Owner, Scope, Thumbprint, TokenBinding,
-        TokenId, VerifyingKey, from_millis,
+        Actor, AllowedAddresses, Comment, Entropy, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner,
+        Scope, Thumbprint, TokenBinding, TokenId, VerifyingKey, from_millis,
     };
     use jiff::SignedDuration;
 
@@ -106,6 +114,7 @@ mod tests {
             scopes: "feedback-report:read feedback-admin".parse().unwrap(),
             expires_at: None,
             token_binding: TokenBinding::None,
+            allowed_addresses: AllowedAddresses::default(),
         };
         Keypair::create(new, None, Actor::Operator, now(), &Sevens).unwrap().0
     }
@@ -125,7 +134,7 @@ mod tests {
     }
 
     fn judge(standing: &Standing, keypair: &Keypair) -> Result<(), Fallen> {
-        standing.judge(keypair.id, Some(&Credential::of(keypair)), &["kid".to_owned()], now())
+        standing.judge(keypair.id, Some(&Credential::of(keypair)), &["kid".to_owned()], None, now())
     }
 
     #[test]
@@ -142,7 +151,7 @@ mod tests {
         let disabled = switched(&keypair, false);
         assert_eq!(judge(&token, &disabled), outlived(Outlived::Keypair(KeypairStatus::Disabled)));
         assert_eq!(judge(&token, &switched(&disabled, true)), outlived(Outlived::Generation));
-        let rotated = keypair.rotated(None, None, now(), &Sevens).unwrap().0;
+        let rotated = keypair.rotated(OldSecrets::Stay, None, now(), &Sevens).unwrap().0;
         assert_eq!(judge(&token, &rotated.without_secret(1, now()).unwrap()), outlived(Outlived::Secret));
         let with_key = keypair.with_public_key(key(), None, None, now()).unwrap();
         let edit = KeypairEdit { accepts_secrets: Some(false), ..KeypairEdit::default() };
@@ -151,17 +160,41 @@ mod tests {
         assert_eq!(judge(&token, &edited(bound)), outlived(Outlived::NotBound));
         let gave_up = Credential::of(&keypair).without_tokens(vec![TokenId::from_bytes([1; 16])]);
         let kids = ["kid".to_owned()];
-        assert_eq!(token.judge(keypair.id, Some(&gave_up), &kids, now()), outlived(Outlived::Revoked));
-        assert_eq!(token.judge(keypair.id, None, &kids, now()), outlived(Outlived::Removed));
+        assert_eq!(token.judge(keypair.id, Some(&gave_up), &kids, None, now()), outlived(Outlived::Revoked));
+        assert_eq!(token.judge(keypair.id, None, &kids, None, now()), outlived(Outlived::Removed));
         let live = Credential::of(&keypair);
         let other = "key_00000000000000000000000000".parse().unwrap();
-        assert_eq!(token.judge(other, Some(&live), &kids, now()), outlived(Outlived::Removed), "another's");
         assert_eq!(
-            token.judge(keypair.id, Some(&live), &["new".to_owned()], now()),
+            token.judge(other, Some(&live), &kids, None, now()),
+            outlived(Outlived::Removed),
+            "another's"
+        );
+        assert_eq!(
+            token.judge(keypair.id, Some(&live), &["new".to_owned()], None, now()),
             outlived(Outlived::SigningKey)
         );
         let late = now() + SignedDuration::from_hours(1);
-        assert_eq!(token.judge(keypair.id, Some(&live), &kids, late), outlived(Outlived::Expired));
+        assert_eq!(token.judge(keypair.id, Some(&live), &kids, None, late), outlived(Outlived::Expired));
+    }
+
+    #[test]
+    fn a_change_falls_where_the_keypair_may_not_be_used_from_any_more() {
+        let keypair = keypair();
+        let networks = AllowedAddresses::new(["192.0.2.0/24"]).unwrap();
+        let edit = KeypairEdit { allowed_addresses: Some(networks), ..KeypairEdit::default() };
+        let limited = Credential::of(&keypair.edited(&edit, None, now()).unwrap());
+        let judge = |standing: Standing, from: Option<&str>| {
+            let from = from.map(|address| address.parse().unwrap());
+            standing.judge(keypair.id, Some(&limited), &["kid".to_owned()], from, now())
+        };
+        for (standing, fallen) in [
+            (standing(&keypair, None), Fallen::Outlived(Outlived::Elsewhere, None)),
+            (Standing::Client(1), Fallen::Client),
+        ] {
+            assert_eq!(judge(standing, Some("192.0.2.7")), Ok(()));
+            assert_eq!(judge(standing, Some("198.51.100.7")), Err(fallen));
+            assert_eq!(judge(standing, None), Err(fallen));
+        }
     }
 
     #[test]
@@ -184,14 +217,14 @@ mod tests {
     #[test]
     fn a_client_falls_with_what_it_authenticated_by() {
         let one = keypair();
-        let two = one.rotated(None, None, now(), &Sevens).unwrap().0;
+        let two = one.rotated(OldSecrets::Stay, None, now(), &Sevens).unwrap().0;
         let by_first = Standing::Client(1);
         assert_eq!(judge(&by_first, &two), Ok(()));
         assert_eq!(judge(&by_first, &two.without_secret(1, now()).unwrap()), Err(Fallen::Client));
         assert_eq!(judge(&Standing::Client(2), &two.without_secret(1, now()).unwrap()), Ok(()));
         let edit = KeypairEdit { enabled: Some(false), ..KeypairEdit::default() };
         assert_eq!(judge(&by_first, &two.edited(&edit, None, now()).unwrap()), Err(Fallen::Client));
-        assert_eq!(by_first.judge(one.id, None, &[], now()), Err(Fallen::Client));
+        assert_eq!(by_first.judge(one.id, None, &[], None, now()), Err(Fallen::Client));
     }
 
     fn key() -> VerifyingKey {

@@ -109,6 +109,9 @@ pub enum Outlived {
     /// The keypair itself gave it up.
     #[error("it was revoked")]
     Revoked,
+    /// It comes from where the keypair may not be used.
+    #[error("its keypair may not be used from this address")]
+    Elsewhere,
     /// There is no such keypair any more.
     #[error("its keypair was removed")]
     Removed,

@@ -78,8 +78,8 @@ impl Confirmation {
 mod tests {
     use super::*;
     use crate::{
-        Actor, Comment, Credential, Entropy, Keypair, KeypairEdit, NewKeypair, Outlived, Owner, Scope,
-        TokenClaims, TokenId, from_millis,
+        Actor, AllowedAddresses, Comment, Credential, Entropy, Keypair, KeypairEdit, NewKeypair, Outlived,
+        Owner, Scope, TokenClaims, TokenId, from_millis,
     };
     use jiff::Timestamp;
 
@@ -104,6 +104,7 @@ mod tests {
             comment: Comment::new("").unwrap(),
             scopes: Scope::ReportRead.into(),
             expires_at: None,
+            allowed_addresses: AllowedAddresses::default(),
             token_binding,
         };
         Keypair::create(new, None, Actor::Operator, now(), &Sevens).unwrap().0

@@ -4,10 +4,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    Action, Actor, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, Owner, Scopes,
-    Timestamp, VerifyingKey,
+    Action, Actor, Held, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, OldSecrets,
+    Owner, Scopes, Timestamp, VerifyingKey,
 };
-use jiff::SignedDuration;
 use storage::StorageError;
 
 use crate::app::{App, Author};
@@ -23,12 +22,17 @@ pub(crate) enum KeypairError {
     Store(#[from] StorageError),
 }
 
-/// Makes a keypair. `held` are the scopes of the caller's own token, if it is a program.
+/// What a change that hands on what the caller holds rests on.
+fn scopes_of(held: Option<&Held>) -> Scopes {
+    held.map(|held| held.scopes).unwrap_or_default()
+}
+
+/// Makes a keypair. `held` is what the caller holds itself, if it is a program.
 pub(crate) async fn create(
     app: &App,
     author: &Author,
     new: NewKeypair,
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<(Keypair, KeySecret), KeypairError> {
     let now = app.clock.now();
     let (keypair, secret) = Keypair::create(new, held, author.actor.clone(), now, &*app.entropy)?;
@@ -43,7 +47,7 @@ pub(crate) async fn create_for_public_key(
     author: &Author,
     new: NewKeypair,
     key: (VerifyingKey, Option<Timestamp>),
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let keypair = Keypair::create_for_public_key(new, key, held, author.actor.clone(), now, &*app.entropy)?;
@@ -61,7 +65,7 @@ pub(crate) async fn edit(
     id: KeyId,
     edit: &KeypairEdit,
     expected_version: Option<i64>,
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let decide = |before: &Keypair| {
@@ -71,29 +75,29 @@ pub(crate) async fn edit(
     };
     let mut stamp = app.stamp(author, now);
     if edit.may_widen() {
-        stamp = stamp.resting_on(held.unwrap_or_default());
+        stamp = stamp.resting_on(scopes_of(held));
     }
     Ok(app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??)
 }
 
-/// Adds a secret; the others live on for `overlap` at the most, or as long as they would without it.
+/// Adds a secret; `old` says what becomes of the others.
 pub(crate) async fn rotate(
     app: &App,
     author: &Author,
     owner: Owner,
     id: KeyId,
-    overlap: Option<SignedDuration>,
+    old: OldSecrets,
     expected_version: Option<i64>,
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<(Keypair, KeySecret), KeypairError> {
     let now = app.clock.now();
     let made = Mutex::new(None);
     let decide = |before: &Keypair| {
-        let (after, secret) = before.rotated(overlap, held, now, &*app.entropy)?;
+        let (after, secret) = before.rotated(old, held, now, &*app.entropy)?;
         *made.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret);
         Ok((after, Action::KeypairSecretAdded))
     };
-    let stamp = app.stamp(author, now).resting_on(held.unwrap_or_default());
+    let stamp = app.stamp(author, now).resting_on(scopes_of(held));
     let after = app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??;
     let secret = made.into_inner().unwrap_or_else(PoisonError::into_inner);
     // A rotation is never decided without a secret.
@@ -123,14 +127,14 @@ pub(crate) async fn add_public_key(
     id: KeyId,
     (key, until): (VerifyingKey, Option<Timestamp>),
     expected_version: Option<i64>,
-    held: Option<Scopes>,
+    held: Option<&Held>,
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let decide = |before: &Keypair| {
         let after = before.with_public_key(key.clone(), until, held, now)?;
         Ok((after, Action::KeypairPublicKeyAdded))
     };
-    let stamp = app.stamp(author, now).resting_on(held.unwrap_or_default());
+    let stamp = app.stamp(author, now).resting_on(scopes_of(held));
     Ok(app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??)
 }
 

@@ -20,6 +20,7 @@ mod overload;
 mod passwords;
 mod queries;
 mod request_id;
+mod retirement;
 mod router;
 mod serve;
 mod signing;

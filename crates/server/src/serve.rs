@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 use crate::app::App;
 use crate::live::{FEED_INTERVAL, FLUSH_INTERVAL};
 use crate::metrics;
+use crate::retirement::{LOOK_INTERVAL, Watch};
 use crate::router::router;
 use crate::tls::Tls;
 use crate::whole_body::ARRIVES_WITHIN;
@@ -142,6 +143,7 @@ async fn tend_signing_keys(app: &App, adopted: &mut bool) {
 async fn keep_up(app: Arc<App>) {
     let (mut flush, mut sweep) = (every(FLUSH_INTERVAL), every(SWEEP_INTERVAL));
     let mut signing_keys = every(SIGNING_KEYS_INTERVAL);
+    let (mut look, mut watch) = (every(LOOK_INTERVAL), Watch::begin(app.clock.now()));
     let mut adopted = false;
     loop {
         tokio::select! {
@@ -149,6 +151,11 @@ async fn keep_up(app: Arc<App>) {
             _ = flush.tick() => {
                 if let Err(error) = app.live.flush_uses().await {
                     tracing::warn!(%error, "the last-used times could not be written; trying again later");
+                }
+            }
+            _ = look.tick() => {
+                if let Err(error) = watch.look(&app).await {
+                    tracing::warn!(%error, "old secrets that are idle could not be looked for; trying again later");
                 }
             }
             _ = sweep.tick() => {

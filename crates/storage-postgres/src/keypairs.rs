@@ -3,7 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::{
     AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, RevokedToken, Role,
-    Scopes, Secret, SecretHash, Stamp, TokenId,
+    Scopes, Secret, SecretHash, Stamp, Timestamp, TokenId,
 };
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -14,7 +14,7 @@ use storage::{
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{PostgresStorage, author, environments, leaked_secrets, public_keys, revoked_tokens};
+use crate::{PostgresStorage, author, environments, leaked_secrets, public_keys, retirement, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long their keypairs are let go of between two: whoever disables
 /// one of them must not wait for thousands.
@@ -26,9 +26,10 @@ macro_rules! columns {
     () => {
         "keypair.id, keypair.owner_id, keypair.comment, keypair.scopes, keypair.enabled, keypair.generation, \
          keypair.version, keypair.expires_at, keypair.created_at, keypair.created_by_kind, keypair.created_by_id, \
-         keypair.created_by_name, keypair.secrets_made, keypair.accepts_secrets, keypair.token_binding, way.n, \
-         way.hint, way.hash, way.algorithm, way.thumbprint, way.spki, way.created_at AS way_created_at, \
-         way.expires_at AS way_expires_at, way.leaked_at, \
+         keypair.created_by_name, keypair.secrets_made, keypair.accepts_secrets, keypair.token_binding, \
+         keypair.allowed_addresses, way.n, way.hint, way.hash, way.algorithm, way.thumbprint, way.spki, \
+         way.created_at AS way_created_at, \
+         way.expires_at AS way_expires_at, way.leaked_at, way.retire_when_idle, way.idle_counts_from, \
          (SELECT MAX(at) FROM key_use WHERE keypair_id = keypair.id) AS last_used_at, \
          (SELECT at FROM key_use WHERE keypair_id = keypair.id AND n = way.n) AS way_last_used_at"
     };
@@ -38,8 +39,9 @@ macro_rules! columns {
 macro_rules! ways {
     () => {
         " LEFT JOIN LATERAL (SELECT n, hint, hash, NULL::TEXT AS algorithm, NULL::BYTEA AS thumbprint, \
-         NULL::BYTEA AS spki, created_at, expires_at, leaked_at FROM keypair_secret WHERE keypair_id = keypair.id \
-         UNION ALL SELECT n, NULL, NULL, algorithm, thumbprint, spki, created_at, expires_at, NULL \
+         NULL::BYTEA AS spki, created_at, expires_at, leaked_at, retire_when_idle, idle_counts_from \
+         FROM keypair_secret WHERE keypair_id = keypair.id \
+         UNION ALL SELECT n, NULL, NULL, algorithm, thumbprint, spki, created_at, expires_at, NULL, NULL, NULL \
          FROM keypair_public_key WHERE keypair_id = keypair.id) way ON TRUE"
     };
 }
@@ -84,6 +86,7 @@ fn keypair(row: &PgRow) -> Result<Keypair> {
         secrets_made: row.number("secrets_made")?,
         accepts_secrets: row.value("accepts_secrets")?,
         token_binding: row.parsed("token_binding")?,
+        allowed_addresses: row.parsed("allowed_addresses")?,
         secrets: Vec::new(),
         public_keys: Vec::new(),
     })
@@ -96,6 +99,7 @@ fn secret(row: &PgRow) -> Result<Secret> {
         hash: SecretHash::from_bytes(row.bytes("hash")?),
         created_at: row.instant("way_created_at")?,
         expires_at: row.instant_or_null("way_expires_at")?,
+        retirement: retirement::of(row)?,
         last_used_at: row.instant_or_null("way_last_used_at")?,
         leaked_at: row.instant_or_null("leaked_at")?,
     })
@@ -168,8 +172,8 @@ pub(crate) async fn live(connection: &mut PgConnection, id: KeyId) -> Result<Opt
 
 async fn insert_secret(tx: &mut PgConnection, id: KeyId, secret: &Secret) -> Result<()> {
     sqlx::query(
-        "INSERT INTO keypair_secret (keypair_id, n, hint, hash, created_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO keypair_secret (keypair_id, n, hint, hash, created_at, expires_at, retire_when_idle, \
+         idle_counts_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(id.to_string())
     .bind(i64::from(secret.n))
@@ -177,6 +181,8 @@ async fn insert_secret(tx: &mut PgConnection, id: KeyId, secret: &Secret) -> Res
     .bind(secret.hash.as_bytes().as_slice())
     .bind(secret.created_at.as_millisecond())
     .bind(secret.expires_at.map(|at| at.as_millisecond()))
+    .bind(secret.retirement.map(|retirement| retirement.when_idle.as_secs()))
+    .bind(secret.retirement.map(|retirement| retirement.counted_from.as_millisecond()))
     .execute(tx)
     .await
     .stored()?;
@@ -213,12 +219,15 @@ async fn put_secrets(tx: &mut PgConnection, before: &Keypair, after: &Keypair) -
             None => sqlx::query("DELETE FROM keypair_secret WHERE keypair_id = $1 AND n = $2")
                 .bind(before.id.to_string())
                 .bind(i64::from(known.n)),
-            Some(kept) => {
-                sqlx::query("UPDATE keypair_secret SET expires_at = $3 WHERE keypair_id = $1 AND n = $2")
-                    .bind(before.id.to_string())
-                    .bind(i64::from(known.n))
-                    .bind(kept.expires_at.map(|at| at.as_millisecond()))
-            }
+            Some(kept) => sqlx::query(
+                "UPDATE keypair_secret SET expires_at = $3, retire_when_idle = $4, idle_counts_from = $5 \
+                 WHERE keypair_id = $1 AND n = $2",
+            )
+            .bind(before.id.to_string())
+            .bind(i64::from(known.n))
+            .bind(kept.expires_at.map(|at| at.as_millisecond()))
+            .bind(kept.retirement.map(|retirement| retirement.when_idle.as_secs()))
+            .bind(kept.retirement.map(|retirement| retirement.counted_from.as_millisecond())),
         }
         .execute(&mut *tx)
         .await
@@ -241,8 +250,8 @@ impl Keypairs for PostgresStorage {
             sqlx::query(
                 "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
                  created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets, \
-                 token_binding) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                 token_binding, allowed_addresses) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
             )
             .bind(keypair.id.to_string())
             .bind(keypair.owner.to_string())
@@ -259,6 +268,7 @@ impl Keypairs for PostgresStorage {
             .bind(i64::from(keypair.secrets_made))
             .bind(keypair.accepts_secrets)
             .bind(keypair.token_binding.name())
+            .bind(keypair.allowed_addresses.to_string())
             .execute(&mut *tx)
             .await
             .stored()?;
@@ -316,8 +326,8 @@ impl Keypairs for PostgresStorage {
             }
             sqlx::query(
                 "UPDATE keypair SET comment = $1, scopes = $2, enabled = $3, generation = $4, version = $5, \
-                 expires_at = $6, secrets_made = $7, accepts_secrets = $8, token_binding = $9 \
-                 WHERE id = $10",
+                 expires_at = $6, secrets_made = $7, accepts_secrets = $8, token_binding = $9, \
+                 allowed_addresses = $10 WHERE id = $11",
             )
             .bind(after.comment.as_str())
             .bind(after.scopes.to_string())
@@ -328,6 +338,7 @@ impl Keypairs for PostgresStorage {
             .bind(i64::from(after.secrets_made))
             .bind(after.accepts_secrets)
             .bind(after.token_binding.name())
+            .bind(after.allowed_addresses.to_string())
             .bind(before.id.to_string())
             .execute(&mut *tx)
             .await
@@ -376,6 +387,10 @@ impl Keypairs for PostgresStorage {
             return Ok(None);
         }
         self.administer(async |tx| leaked_secrets::disable(tx, stamp, secret).await).await
+    }
+
+    async fn keypairs_to_retire(&self, now: Timestamp) -> Result<Vec<(Owner, KeyId)>> {
+        self.read(async |connection| retirement::due(connection, now).await).await
     }
 
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {

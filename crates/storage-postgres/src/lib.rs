@@ -28,6 +28,7 @@ mod queries;
 mod recount;
 mod reports;
 mod responses;
+mod retirement;
 mod revoked_tokens;
 mod roles;
 mod row;

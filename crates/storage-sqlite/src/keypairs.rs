@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::{
     AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, PublicKey,
-    RevokedToken, Role, Scopes, Secret, SecretHash, Stamp,
+    RevokedToken, Role, Scopes, Secret, SecretHash, Stamp, Timestamp,
 };
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -15,7 +15,9 @@ use storage::{
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text, upper_bound};
-use crate::{SqliteStorage, author, begin, environments, leaked_secrets, public_keys, revoked_tokens};
+use crate::{
+    SqliteStorage, author, begin, environments, leaked_secrets, public_keys, retirement, revoked_tokens,
+};
 
 /// How many uses are noted in one transaction, and how long the writer is let go of between two: whoever disables a
 /// keypair must not wait for thousands of them, and another process only looks for its turn now and then.
@@ -60,6 +62,7 @@ fn keypair(row: &SqliteRow, secrets: Vec<Secret>, public_keys: Vec<PublicKey>) -
         secrets_made: row.value("secrets_made")?,
         accepts_secrets: row.value("accepts_secrets")?,
         token_binding: row.parsed("token_binding")?,
+        allowed_addresses: row.parsed("allowed_addresses")?,
         secrets,
         public_keys,
     })
@@ -72,6 +75,7 @@ fn secret(row: &SqliteRow) -> Result<Secret> {
         hash: SecretHash::from_bytes(row.bytes("hash")?),
         created_at: row.instant("created_at")?,
         expires_at: row.instant_or_null("expires_at")?,
+        retirement: retirement::of(row)?,
         last_used_at: row.instant_or_null("last_used_at")?,
         leaked_at: row.instant_or_null("leaked_at")?,
     })
@@ -131,8 +135,8 @@ pub(crate) async fn live(connection: &mut SqliteConnection, id: KeyId) -> Result
 
 async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) -> Result<()> {
     sqlx::query(
-        "INSERT INTO keypair_secret (keypair_id, n, hint, hash, created_at, expires_at) \
-         VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO keypair_secret (keypair_id, n, hint, hash, created_at, expires_at, retire_when_idle, \
+         idle_counts_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(id.to_string())
     .bind(secret.n)
@@ -140,6 +144,8 @@ async fn insert_secret(tx: &mut SqliteConnection, id: KeyId, secret: &Secret) ->
     .bind(secret.hash.as_bytes().as_slice())
     .bind(secret.created_at.as_millisecond())
     .bind(secret.expires_at.map(|at| at.as_millisecond()))
+    .bind(secret.retirement.map(|retirement| retirement.when_idle.as_secs()))
+    .bind(secret.retirement.map(|retirement| retirement.counted_from.as_millisecond()))
     .execute(tx)
     .await
     .stored()?;
@@ -160,8 +166,8 @@ impl Keypairs for SqliteStorage {
         sqlx::query(
             "INSERT INTO keypair (id, owner_id, comment, scopes, enabled, generation, version, expires_at, \
              created_at, created_by_kind, created_by_id, created_by_name, secrets_made, accepts_secrets, \
-             token_binding) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             token_binding, allowed_addresses) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(keypair.id.to_string())
         .bind(keypair.owner.to_string())
@@ -178,6 +184,7 @@ impl Keypairs for SqliteStorage {
         .bind(keypair.secrets_made)
         .bind(keypair.accepts_secrets)
         .bind(keypair.token_binding.name())
+        .bind(keypair.allowed_addresses.to_string())
         .execute(&mut *tx)
         .await
         .stored()?;
@@ -273,7 +280,8 @@ impl Keypairs for SqliteStorage {
         }
         sqlx::query(
             "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
-             expires_at = ?, secrets_made = ?, accepts_secrets = ?, token_binding = ? WHERE id = ?",
+             expires_at = ?, secrets_made = ?, accepts_secrets = ?, token_binding = ?, \
+             allowed_addresses = ? WHERE id = ?",
         )
         .bind(after.comment.as_str())
         .bind(after.scopes.to_string())
@@ -284,6 +292,7 @@ impl Keypairs for SqliteStorage {
         .bind(after.secrets_made)
         .bind(after.accepts_secrets)
         .bind(after.token_binding.name())
+        .bind(after.allowed_addresses.to_string())
         .bind(before.id.to_string())
         .execute(&mut *tx)
         .await
@@ -293,12 +302,15 @@ impl Keypairs for SqliteStorage {
                 None => sqlx::query("DELETE FROM keypair_secret WHERE keypair_id = ? AND n = ?")
                     .bind(before.id.to_string())
                     .bind(known.n),
-                Some(kept) => {
-                    sqlx::query("UPDATE keypair_secret SET expires_at = ? WHERE keypair_id = ? AND n = ?")
-                        .bind(kept.expires_at.map(|at| at.as_millisecond()))
-                        .bind(before.id.to_string())
-                        .bind(known.n)
-                }
+                Some(kept) => sqlx::query(
+                    "UPDATE keypair_secret SET expires_at = ?, retire_when_idle = ?, idle_counts_from = ? \
+                     WHERE keypair_id = ? AND n = ?",
+                )
+                .bind(kept.expires_at.map(|at| at.as_millisecond()))
+                .bind(kept.retirement.map(|retirement| retirement.when_idle.as_secs()))
+                .bind(kept.retirement.map(|retirement| retirement.counted_from.as_millisecond()))
+                .bind(before.id.to_string())
+                .bind(known.n),
             }
             .execute(&mut *tx)
             .await
@@ -360,6 +372,11 @@ impl Keypairs for SqliteStorage {
         let stopped = leaked_secrets::disable(&mut tx, stamp, secret).await?;
         tx.commit().await.stored()?;
         Ok(stopped)
+    }
+
+    async fn keypairs_to_retire(&self, now: Timestamp) -> Result<Vec<(Owner, KeyId)>> {
+        let mut reader = self.readers.acquire().await.stored()?;
+        retirement::due(&mut reader, now).await
     }
 
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>> {

@@ -76,6 +76,12 @@ impl Upkeep for SqliteStorage {
                 .execute(&mut *tx)
                 .await
                 .stored()?;
+        // Whoever used a secret after the copy was made is not known.
+        sqlx::query("UPDATE keypair_secret SET idle_counts_from = ? WHERE retire_when_idle IS NOT NULL")
+            .bind(stamp.at.as_millisecond())
+            .execute(&mut *tx)
+            .await
+            .stored()?;
         for statement in ["DELETE FROM session", "DELETE FROM invitation", "DELETE FROM setup_link"] {
             sqlx::query(statement).execute(&mut *tx).await.stored()?;
         }

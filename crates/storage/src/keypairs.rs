@@ -90,6 +90,10 @@ pub trait Keypairs: Send + Sync {
     /// nobody waits for. The only change that asks nothing of its author: to know the secret is the right to it.
     async fn disable_leaked(&self, stamp: &Stamp, secret: &SecretHash) -> Result<Option<KeyId>>;
 
+    /// The keypairs that [`Keypair::retired`] may have something to do with at `now`, and whose they are: at least those.
+    /// Cheap enough to be asked every few seconds.
+    async fn keypairs_to_retire(&self, now: Timestamp) -> Result<Vec<(Owner, KeyId)>>;
+
     /// The keypair, whoever owns it; none if it does not exist, or no longer.
     async fn live_keypair(&self, id: KeyId) -> Result<Option<LiveKeypair>>;
 

@@ -53,7 +53,14 @@ impl Record for Keypair {
         let secrets: Vec<Value> = self
             .secrets
             .iter()
-            .map(|secret| json!({"n": secret.n, "hint": secret.hint, "expires_at": secret.expires_at}))
+            .map(|secret| {
+                json!({
+                    "n": secret.n,
+                    "hint": secret.hint,
+                    "expires_at": secret.expires_at,
+                    "retire_when_idle_seconds": secret.retirement.map(|retirement| retirement.when_idle.as_secs()),
+                })
+            })
             .collect();
         let public_keys: Vec<Value> = self
             .public_keys
@@ -75,6 +82,7 @@ impl Record for Keypair {
             "expires_at": self.expires_at,
             "accepts_secrets": self.accepts_secrets,
             "token_binding": self.token_binding.name(),
+            "allowed_addresses": self.allowed_addresses.names(),
             "secrets": secrets,
             "public_keys": public_keys,
         })

@@ -13,5 +13,6 @@ pub fn require_standing(
 ) -> Result<()> {
     let standing = stamp.standing.ok_or(StorageError::NotAllowed)?;
     let credential = keypair.map(LiveKeypair::into_credential);
-    standing.judge(id, credential.as_ref(), signing_keys, stamp.at).map_err(StorageError::Fallen)
+    let from = stamp.address.as_deref().and_then(|address| address.parse().ok());
+    standing.judge(id, credential.as_ref(), signing_keys, from, stamp.at).map_err(StorageError::Fallen)
 }

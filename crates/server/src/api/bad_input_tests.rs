@@ -193,14 +193,14 @@ async fn fields_are_refused_by_name() {
             &keys,
             json!({"scopes": read, "owner": {}}),
             vec![
-                "owner: unknown field `owner`, expected one of `comment`, `scopes`, `expires_at`, `token_binding`, `public_key`",
+                "owner: unknown field `owner`, expected one of `comment`, `scopes`, `expires_at`, `token_binding`, `allowed_addresses`, `public_key`",
             ],
         ),
         (
             &keys,
             json!({"scopes": read, "id": "key_x"}),
             vec![
-                "id: unknown field `id`, expected one of `comment`, `scopes`, `expires_at`, `token_binding`, `public_key`",
+                "id: unknown field `id`, expected one of `comment`, `scopes`, `expires_at`, `token_binding`, `allowed_addresses`, `public_key`",
             ],
         ),
         (

@@ -56,8 +56,8 @@ pub(crate) enum ApiError {
     TooManySecrets,
     /// The keypair would be left without a secret.
     LastSecret,
-    /// A rule about a keypair's public keys stands against it: which kind of problem that is, and the rule.
-    PublicKeyRule(&'static ProblemKind, KeypairRefusal),
+    /// A rule about keypairs stands against it: which kind of problem that is, and the rule.
+    KeypairRule(&'static ProblemKind, KeypairRefusal),
     /// Something else has that name already.
     Exists,
     /// There is too much to do.
@@ -100,6 +100,7 @@ problem_kinds! {
     INVALID_TOKEN = UNAUTHORIZED, "invalid_token", "The token is not valid";
     INVALID_DPOP_PROOF = UNAUTHORIZED, "invalid_dpop_proof", "The DPoP proof is not valid";
     INSUFFICIENT_SCOPE = FORBIDDEN, "insufficient_scope", "The token lacks a scope";
+    ADDRESSES_BEYOND_CALLER = FORBIDDEN, "addresses_beyond_caller", "The keypair could be used from where the caller's may not";
     NOT_FOUND = NOT_FOUND, "not_found", "Not found";
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
     TOO_MANY_SECRETS = CONFLICT, "too_many_secrets", "The keypair has as many secrets as it can have";
@@ -134,7 +135,7 @@ impl ApiError {
             Self::WrongMethod => &METHOD_NOT_ALLOWED,
             Self::TooManySecrets => &TOO_MANY_SECRETS,
             Self::LastSecret => &LAST_SECRET,
-            Self::PublicKeyRule(kind, _) => kind,
+            Self::KeypairRule(kind, _) => kind,
             Self::Exists => &ALREADY_EXISTS,
             Self::Moved => &PRECONDITION_FAILED,
             Self::TooLarge => &BODY_TOO_LARGE,
@@ -195,7 +196,7 @@ impl ApiError {
                 "The last way to authenticate can't be deleted; rotate or add a public key first, or remove the keypair."
                     .to_owned()
             }
-            Self::PublicKeyRule(_, rule) => {
+            Self::KeypairRule(_, rule) => {
                 let rule = rule.to_string();
                 let (first, rest) = rule.split_at_checked(1).unwrap_or_default();
                 format!("{}{rest}.", first.to_uppercase())
@@ -351,15 +352,21 @@ impl From<KeypairError> for ApiError {
                     Self::BadFields(vec![FieldError::new("expires_at", refusal)])
                 }
                 KeypairRefusal::Overlap => Self::BadFields(vec![FieldError::new("overlap_seconds", refusal)]),
+                KeypairRefusal::Idle => {
+                    Self::BadFields(vec![FieldError::new("retire_when_idle_seconds", refusal)])
+                }
                 KeypairRefusal::BeyondCaller(scopes) => Self::BeyondCaller(scopes),
+                KeypairRefusal::BeyondCallersAddresses(_) => {
+                    Self::KeypairRule(&ADDRESSES_BEYOND_CALLER, refusal)
+                }
                 KeypairRefusal::TooManySecrets => Self::TooManySecrets,
                 KeypairRefusal::LastSecret => Self::LastSecret,
                 KeypairRefusal::NoSuchSecret | KeypairRefusal::NoSuchPublicKey => Self::NotFound,
-                KeypairRefusal::TooManyPublicKeys => Self::PublicKeyRule(&TOO_MANY_PUBLIC_KEYS, refusal),
-                KeypairRefusal::SamePublicKey => Self::PublicKeyRule(&ALREADY_EXISTS, refusal),
-                KeypairRefusal::LastPublicKey => Self::PublicKeyRule(&LAST_PUBLIC_KEY, refusal),
-                KeypairRefusal::NeedsPublicKey => Self::PublicKeyRule(&PUBLIC_KEY_NEEDED, refusal),
-                KeypairRefusal::SecretsNotAccepted => Self::PublicKeyRule(&SECRETS_NOT_ACCEPTED, refusal),
+                KeypairRefusal::TooManyPublicKeys => Self::KeypairRule(&TOO_MANY_PUBLIC_KEYS, refusal),
+                KeypairRefusal::SamePublicKey => Self::KeypairRule(&ALREADY_EXISTS, refusal),
+                KeypairRefusal::LastPublicKey => Self::KeypairRule(&LAST_PUBLIC_KEY, refusal),
+                KeypairRefusal::NeedsPublicKey => Self::KeypairRule(&PUBLIC_KEY_NEEDED, refusal),
+                KeypairRefusal::SecretsNotAccepted => Self::KeypairRule(&SECRETS_NOT_ACCEPTED, refusal),
             },
         }
     }

@@ -1,6 +1,6 @@
 //! A program that was stopped, at a node that has not heard of it and still lets it in: it changes nothing there.
 
-use domain::{AccountId, EnvironmentId, KeypairEdit, Scope, TokenBinding, VerifyingKey};
+use domain::{AccountId, EnvironmentId, KeypairEdit, OldSecrets, Scope, TokenBinding, VerifyingKey};
 use serde_json::{Value, json};
 
 use super::test_harness::{Answer, TestApp, TestKey};
@@ -84,11 +84,11 @@ impl World {
                 self.edit(switched(true)).await;
             }
             Stop::DeleteSecret => {
-                acts::rotate(app, &author, owner, id, None, None, None).await.unwrap();
+                acts::rotate(app, &author, owner, id, OldSecrets::Stay, None, None).await.unwrap();
                 acts::delete_secret(app, &author, owner, id, 1, None).await.unwrap();
             }
             Stop::RetireSecret => {
-                let at_once = Some(jiff::SignedDuration::ZERO);
+                let at_once = OldSecrets::EndAfter(jiff::SignedDuration::ZERO);
                 acts::rotate(app, &author, owner, id, at_once, None, None).await.unwrap();
             }
             Stop::RefuseSecrets => {
@@ -218,7 +218,7 @@ async fn what_a_program_has_lost_it_hands_on_nowhere() {
 async fn a_secret_that_was_deleted_revokes_nothing_where_that_was_not_heard() {
     let world = World::new().await;
     let (app, id, owner) = (&world.here.app, world.key.keypair.id, world.key.keypair.owner);
-    let (_, second) = acts::rotate(app, &operator(), owner, id, None, None, None).await.unwrap();
+    let (_, second) = acts::rotate(app, &operator(), owner, id, OldSecrets::Stay, None, None).await.unwrap();
     app.live.catch_up().await.unwrap();
     let token = world.here.exchange_secret(&id.to_string(), second.reveal(), "").await;
     let deaf = world.deaf().await;

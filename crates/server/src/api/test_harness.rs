@@ -153,6 +153,7 @@ impl TestApp {
             scopes: scopes.parse::<Scopes>().unwrap(),
             expires_at: None,
             token_binding: domain::TokenBinding::None,
+            allowed_addresses: domain::AllowedAddresses::default(),
         };
         let (keypair, secret): (Keypair, KeySecret) =
             Keypair::create(new, None, Actor::Operator, self.now(), &*self.app.entropy).unwrap();

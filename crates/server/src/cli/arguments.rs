@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use domain::{Comment, Email, Name, Owner, Scopes, Timestamp};
+use domain::{AllowedAddresses, Comment, Email, Name, Owner, Scopes, Timestamp};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use super::failure::{Failure, Result};
@@ -36,6 +36,20 @@ pub(super) fn email(text: &str) -> Result<Email> {
 /// Scopes, parted by spaces.
 pub(super) fn scopes(text: &str) -> Result<Scopes> {
     text.parse().map_err(Failure::new)
+}
+
+/// Networks, parted by spaces or commas; or the word `anywhere`.
+pub(super) fn addresses(text: &str) -> Result<AllowedAddresses> {
+    if text == "anywhere" {
+        return Ok(AllowedAddresses::default());
+    }
+    let networks = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
+    let read = AllowedAddresses::new(networks).map_err(Failure::new)?;
+    // What a script meant to fill in must not open the keypair to everybody.
+    if read.is_anywhere() {
+        return Err(Failure::new("no network is named; say anywhere if none shall be"));
+    }
+    Ok(read)
 }
 
 /// An instant (RFC 3339), or a time from `now` on.

@@ -1,7 +1,9 @@
 //! `feedback key …`
 
 use clap::Subcommand;
-use domain::{KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, Timestamp, TokenBinding};
+use domain::{
+    KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner, Secret, Timestamp, TokenBinding,
+};
 use storage::Slice;
 
 use super::failure::{About, Failure, Result};
@@ -40,6 +42,9 @@ enum Act {
         /// What its tokens must be bound to
         #[arg(long, value_name = "none|dpop|mtls", default_value_t)]
         token_binding: TokenBinding,
+        /// From where it may be used: networks or addresses, parted by spaces or commas; from anywhere without it
+        #[arg(long, value_name = "NETWORKS")]
+        allow_from: Option<String>,
         #[command(flatten)]
         public_key: PublicKey,
     },
@@ -64,7 +69,7 @@ enum Act {
         /// key_…
         key: String,
     },
-    /// Change what a keypair is for, may request, or when it stops
+    /// Change what a keypair is for, may request, from where, or when it stops
     #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
     Edit {
         /// key_…
@@ -84,6 +89,9 @@ enum Act {
         /// What its tokens must be bound to
         #[arg(long, group = "change", value_name = "none|dpop|mtls")]
         token_binding: Option<TokenBinding>,
+        /// From where it may be used from now on: networks or addresses, parted by spaces or commas, or anywhere
+        #[arg(long, group = "change", value_name = "NETWORKS")]
+        allow_from: Option<String>,
     },
     /// Add a secret, and show it once
     Rotate {
@@ -92,6 +100,9 @@ enum Act {
         /// When the other secrets stop, as in 7d, or 0s for at once; they stay without it
         #[arg(long, value_name = "TIME")]
         overlap: Option<String>,
+        /// Instead: each of them stops once a newer one has been used and it has not for this long, as in 1h
+        #[arg(long, value_name = "TIME", conflicts_with = "overlap")]
+        when_idle: Option<String>,
     },
     /// Delete one of a keypair's secrets, and the tokens that it obtained
     DeleteSecret {
@@ -143,13 +154,18 @@ impl Key {
 impl Act {
     async fn run(self, app: &App, json: bool) -> Result<()> {
         match self {
-            Self::Create { owner, scope, comment, expires, token_binding, public_key } => {
+            Self::Create { owner, scope, comment, expires, token_binding, allow_from, public_key } => {
                 let new = NewKeypair {
                     owner: arguments::owner(&owner)?,
                     comment: arguments::comment(&comment)?,
                     scopes: arguments::scopes(&scope)?,
                     expires_at: expires.map(|when| arguments::moment(&when, app.clock.now())).transpose()?,
                     token_binding,
+                    allowed_addresses: allow_from
+                        .as_deref()
+                        .map(arguments::addresses)
+                        .transpose()?
+                        .unwrap_or_default(),
                 };
                 if let Some(key) = public_key.read(app.clock.now())? {
                     let what = new.owner.to_string();
@@ -163,7 +179,7 @@ impl Act {
             Self::Show { key } => print(app, json, &find(app, &key).await?),
             Self::Enable { key } => switch(app, json, &key, true).await,
             Self::Disable { key } => switch(app, json, &key, false).await,
-            Self::Edit { key, comment, scope, expires, accept_secrets, token_binding } => {
+            Self::Edit { key, comment, scope, expires, accept_secrets, token_binding, allow_from } => {
                 let expires_at = match expires.as_deref() {
                     None => None,
                     Some("never") => Some(None),
@@ -176,13 +192,18 @@ impl Act {
                     expires_at,
                     accepts_secrets: accept_secrets,
                     token_binding,
+                    allowed_addresses: allow_from.as_deref().map(arguments::addresses).transpose()?,
                 };
                 print(app, json, &change(app, &find(app, &key).await?, &edit).await?)
             }
-            Self::Rotate { key, overlap } => {
-                let overlap = overlap.as_deref().map(arguments::duration).transpose()?;
+            Self::Rotate { key, overlap, when_idle } => {
+                let old = match (overlap, when_idle) {
+                    (Some(overlap), _) => OldSecrets::EndAfter(arguments::duration(&overlap)?),
+                    (None, Some(idle)) => OldSecrets::EndWhenIdle(arguments::duration(&idle)?),
+                    (None, None) => OldSecrets::Stay,
+                };
                 let Keypair { id, owner, .. } = find(app, &key).await?;
-                let rotated = keypairs::rotate(app, &operator(), owner, id, overlap, None, None).await;
+                let rotated = keypairs::rotate(app, &operator(), owner, id, old, None, None).await;
                 let (keypair, secret) = rotated.about(about(id))?;
                 print_with_secret(app, json, &keypair, &secret)
             }
@@ -306,12 +327,12 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
         .iter()
         .map(|secret| {
             format!(
-                "{}: …{}, made {}, last used {}, expires {}",
+                "{}: …{}, made {}, last used {}, {}",
                 secret.n,
                 secret.hint,
                 instant(secret.created_at),
                 instant_or(secret.last_used_at, "never"),
-                instant_or(secret.expires_at, "never")
+                end(secret)
             )
         })
         .collect();
@@ -330,6 +351,10 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
             )
         })
         .collect();
+    let from = match keypair.allowed_addresses.is_anywhere() {
+        true => "anywhere".to_owned(),
+        false => keypair.allowed_addresses.names().join("\n"),
+    };
     let secrets = if keypair.accepts_secrets { secrets.join("\n") } else { "not accepted".to_owned() };
     let public_keys = if public_keys.is_empty() { "none".to_owned() } else { public_keys.join("\n") };
     output::labelled(&[
@@ -344,7 +369,17 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
         ("Secrets", secrets),
         ("Public keys", public_keys),
         ("Tokens bound by", keypair.token_binding.to_string()),
+        ("Used from", from),
     ])
+}
+
+/// When a secret stops.
+fn end(secret: &Secret) -> String {
+    let expires = format!("expires {}", instant_or(secret.expires_at, "never"));
+    match secret.retirement {
+        Some(retirement) => format!("{expires}, ends once idle for {:#}", retirement.when_idle),
+        None => expires,
+    }
 }
 
 fn about(id: KeyId) -> String {

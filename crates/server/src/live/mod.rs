@@ -217,6 +217,7 @@ impl Touched {
             | Action::KeypairDisabled
             | Action::KeypairSecretAdded
             | Action::KeypairSecretDeleted
+            | Action::KeypairSecretRetired
             | Action::KeypairSecretLeaked
             | Action::KeypairTokenRevoked
             | Action::KeypairPublicKeyAdded

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
-use domain::{EnvironmentId, KeyId, KeypairEdit, Owner, Scope, Scopes, Timestamp};
+use domain::{EnvironmentId, KeyId, KeypairEdit, OldSecrets, Owner, Scope, Scopes, Timestamp};
 use proptest::prelude::*;
 
 use crate::api::test_harness::{TestApp, TestKey};
@@ -282,9 +282,10 @@ impl World {
 
     async fn rotate(&mut self, n: usize, overlap: Option<u16>) {
         let (id, owner) = (self.keys[n].id, self.keys[n].owner);
-        let overlap = overlap.map(|s| jiff::SignedDuration::from_secs(s.into()));
+        let overlap = overlap.map(|s| domain::SignedDuration::from_secs(s.into()));
+        let old = overlap.map_or(OldSecrets::Stay, OldSecrets::EndAfter);
         let now = self.server.now();
-        let rotated = keypairs::rotate(&self.server.app, &self.author, owner, id, overlap, None, None).await;
+        let rotated = keypairs::rotate(&self.server.app, &self.author, owner, id, old, None, None).await;
         let Ok((after, secret)) = rotated else { return };
         let key = &mut self.keys[n];
         for known in &mut key.secrets {

@@ -13,6 +13,7 @@ use storage::{KeyUse, StorageError};
 
 use super::dpop::{ProofRefused, Proven, prove};
 use crate::app::App;
+use crate::client_address::client_address;
 use crate::client_certificate::client_certificate;
 use crate::crypto::sha256;
 use crate::live::LiveKeypair;
@@ -245,7 +246,7 @@ impl SeenTokens {
 }
 
 /// Verifies the token that a request comes with: its signature and claims, then always what its keypair is right now,
-/// and that it is in the hands that it is bound to. Counts as its use.
+/// that it comes from where that may be used, and that it is in the hands that it is bound to. Counts as its use.
 pub(crate) async fn verify(
     app: &App,
     request: &Parts,
@@ -253,6 +254,10 @@ pub(crate) async fn verify(
 ) -> Result<Verified, TokenRefused> {
     let now = app.clock.now();
     let verified = judge(app, signed(app, token).await?, now).await?;
+    let from = || client_address(&request.extensions, &request.headers, &app.config.trusted_proxies);
+    if !verified.live.credential.allowed_addresses.allow(from) {
+        return Err(TokenRefused::Invalid(Outlived::Elsewhere.to_string()));
+    }
     match (verified.claims.confirmation, scheme) {
         (None, Scheme::Bearer) => {}
         (Some(Confirmation::Key(key)), Scheme::Dpop) => {

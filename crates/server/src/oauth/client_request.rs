@@ -57,7 +57,8 @@ impl ClientRequest {
         Ok(Self { parts, form })
     }
 
-    /// The keypair that the client presents a live secret or an assertion of; one refusal for whatever is wrong.
+    /// The keypair that the client presents a live secret or an assertion of, from where that may be used; one refusal for
+    /// whatever is wrong.
     pub(super) async fn authenticate(&self, app: &App, now: Timestamp) -> Result<Authenticated, OAuthError> {
         let presented = presented(&self.parts.headers, &self.form)?;
         let began = Instant::now();
@@ -72,6 +73,7 @@ impl ClientRequest {
             None => None,
         };
         if let Some((key, live)) = presented.key.zip(live)
+            && live.credential.allowed_addresses.allow(|| self.address(app))
             && let Some(n) = opened_with(app, &presented, key, &live, now).await?
         {
             return Ok(Authenticated { key, live, n, by_header: presented.by_header });

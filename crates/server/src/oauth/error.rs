@@ -18,7 +18,7 @@ pub(crate) enum OAuthError {
     InvalidRequest(String),
     /// The client is not who it says, whatever the reason.
     #[error(
-        "the Key ID and the Key Secret or assertion do not open anything: unknown, wrong, used, disabled, expired or removed"
+        "the Key ID and the Key Secret or assertion do not open anything: unknown, wrong, used, disabled, expired, removed, or not to be used from this address"
     )]
     InvalidClient {
         /// Whether it used the `Authorization` header.

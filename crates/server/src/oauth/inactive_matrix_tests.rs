@@ -18,6 +18,7 @@ use super::test_signer::Signer;
 use crate::api::test_harness::{Answer, ISSUER, TestApp, TestKey};
 use crate::app::Author;
 use crate::config::Config;
+use crate::retirement::Watch;
 use crate::signing::When;
 
 const UNKNOWN: &str = "key_01jdaaaaaaaaaaaaaaaaaaaaaa";
@@ -51,12 +52,14 @@ states! {
     SecretDeleted,
     SecretRunOut,
     SecretRetired,
+    SecretIdle,
     SecretsNotAccepted,
     PublicKeyDeleted,
     PublicKeyRunOut,
     TokenRevoked,
     GenerationOutlived,
     ScopeTakenAway,
+    UsedFromElsewhere,
     TokenExpired,
     SigningKeyRemoved,
 }
@@ -91,8 +94,9 @@ impl State {
             | Removed
             | EnvironmentClosed
             | AccountClosed
-            | AccountOfEnvironmentClosed => &[Basic, Form, Assertion, TokenOfSecret, TokenOfPublicKey],
-            SecretDeleted | SecretRunOut | SecretRetired | SecretsNotAccepted => {
+            | AccountOfEnvironmentClosed
+            | UsedFromElsewhere => &[Basic, Form, Assertion, TokenOfSecret, TokenOfPublicKey],
+            SecretDeleted | SecretRunOut | SecretRetired | SecretIdle | SecretsNotAccepted => {
                 &[Basic, Form, TokenOfSecret]
             }
             PublicKeyDeleted | PublicKeyRunOut => &[Assertion, TokenOfPublicKey],
@@ -253,6 +257,16 @@ impl World {
             SecretRetired => {
                 drop(call("POST", &format!("{path}/secrets"), json!({"overlap_seconds": 0})).await)
             }
+            SecretIdle => {
+                let old = json!({"retire_when_idle_seconds": 60});
+                let rotated = call("POST", &format!("{path}/secrets"), old).await;
+                server.exchange_secret(&subject.id, rotated["secret"].as_str().unwrap(), "").await;
+                let mut watch = Watch::begin(server.now());
+                for _ in 0..9 {
+                    server.pass(Duration::from_secs(10));
+                    watch.look(&server.app).await.unwrap();
+                }
+            }
             SecretsNotAccepted => drop(call("PATCH", &path, json!({"accepts_secrets": false})).await),
             PublicKeyDeleted => drop(call("DELETE", &format!("{path}/public-keys/2"), Value::Null).await),
             TokenRevoked => {
@@ -266,6 +280,9 @@ impl World {
                 call("PATCH", &path, json!({"enabled": true})).await;
             }
             ScopeTakenAway => drop(call("PATCH", &path, json!({"scopes": ["feedback-report:read"]})).await),
+            UsedFromElsewhere => {
+                drop(call("PATCH", &path, json!({"allowed_addresses": ["198.51.100.0/24", "::/0"]})).await)
+            }
         }
         subject
     }
@@ -343,7 +360,7 @@ impl World {
             }
             assert_eq!(answer.status, 401, "{what}: {}", answer.text);
             let one = "the Key ID and the Key Secret or assertion do not open anything: unknown, wrong, used, disabled, \
-                   expired or removed";
+                   expired, removed, or not to be used from this address";
             assert_eq!(answer.json(), json!({"error": "invalid_client", "error_description": one}), "{what}");
             assert_eq!(answer.header("cache-control"), "no-store", "{what}");
             assert_eq!(answer.header("www-authenticate").starts_with("Basic "), way == Basic, "{what}");
@@ -377,6 +394,8 @@ impl World {
             let form = format!("token={token}");
             let said =
                 self.server.post_form(&self.asks, super::INTROSPECTION_PATH, form, &[]).await.expect(200);
+            // Whoever asks does not know from where it was used.
+            let dead = dead && subject.state != UsedFromElsewhere;
             assert_eq!(said["active"], !dead, "{:?}, {way:?}, introspected", subject.state);
             assert_eq!(said.as_object().unwrap().len() == 1, dead, "{said}");
         }

@@ -36,6 +36,8 @@ struct Row {
     copy_target: String,
     comment: String,
     scopes: Vec<&'static str>,
+    /// From where it may be used, in few words and in full, unless from anywhere.
+    from: Option<(String, String)>,
     enabled: bool,
     status: &'static str,
     status_class: &'static str,
@@ -60,6 +62,11 @@ impl Row {
             copy_target: format!("id-{}", keypair.id),
             comment: keypair.comment.to_string(),
             scopes: keypair.scopes.iter().map(domain::Scope::name).collect(),
+            from: match keypair.allowed_addresses.names().as_slice() {
+                [] => None,
+                [one] => Some((format!("From {one} only"), one.clone())),
+                several => Some((format!("From {} networks only", several.len()), several.join(" "))),
+            },
             enabled: keypair.enabled,
             status,
             status_class,

@@ -44,6 +44,9 @@ impl Row {
             what: words(&event.action),
             object: event.object.id.clone(),
             who: match &event.stamp.actor {
+                Actor::Operator if event.action == Action::KeypairSecretRetired.name() => {
+                    "Feedback itself, as the rotation said".to_owned()
+                }
                 Actor::Operator => "Operator, by the command line".to_owned(),
                 Actor::Anonymous => "Somebody who has found it".to_owned(),
                 actor => actor.name(),
@@ -86,6 +89,7 @@ fn words(name: &str) -> String {
         Action::KeypairDisabled => "API keypair disabled",
         Action::KeypairSecretAdded => "Key Secret added",
         Action::KeypairSecretDeleted => "Key Secret ended",
+        Action::KeypairSecretRetired => "Key Secret ended, since it was idle",
         Action::KeypairSecretLeaked => "Key Secret reported as leaked",
         Action::KeypairTokenRevoked => "Token revoked",
         Action::KeypairPublicKeyAdded => "Public key added",

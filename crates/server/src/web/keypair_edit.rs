@@ -14,11 +14,11 @@ use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::keypair_new::{
-    BindingChoice, ScopeChoice, binding_choices, read_binding, read_expiry, scope_choices,
+    BindingChoice, ScopeChoice, binding_choices, read_binding, read_expiry, read_networks, scope_choices,
 };
 use super::outcome::Outcome;
 use super::shell::Shell;
-use super::when::When;
+use super::when::{When, length};
 use crate::app::App;
 use crate::keypairs::{self, KeypairError};
 
@@ -35,6 +35,7 @@ struct EditPage {
     scopes_error: Option<String>,
     expires: Field,
     bindings: Vec<BindingChoice>,
+    networks: Field,
     /// Those that work, where there is something to tell of them.
     secrets: Vec<SecretRow>,
     public_keys: usize,
@@ -46,6 +47,10 @@ struct SecretRow {
     created: When,
     last_used: Option<When>,
     expires: Option<When>,
+    /// What has to be so for it to end by itself.
+    ends_when: Option<String>,
+    /// For how long it has been idle, if nobody would notice that it goes.
+    safe_to_retire: Option<String>,
     may_end: bool,
 }
 
@@ -61,6 +66,10 @@ impl EditPage {
             created: When::new(secret.created_at, now),
             last_used: secret.last_used_at.map(|at| When::new(at, now)),
             expires: secret.expires_at.map(|at| When::new(at, now)),
+            ends_when: secret
+                .retirement
+                .map(|retirement| format!("Once not used for {}", length(retirement.when_idle))),
+            safe_to_retire: keypair.idle_and_replaced(secret, now).map(length),
             may_end: several,
         };
         Ok(Self {
@@ -74,6 +83,7 @@ impl EditPage {
             scopes_error: None,
             expires: Field::of(keypair.expires_at.map(|at| utc_date(at).to_string()).unwrap_or_default()),
             bindings: binding_choices(keypair.token_binding),
+            networks: Field::of(keypair.allowed_addresses.names().join("\n")),
             secrets: live.filter(|_| several && keypair.accepts_secrets).map(row).collect(),
             public_keys,
         })
@@ -109,7 +119,14 @@ pub(super) async fn save(
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
     let comment = form.comment.read("The comment", Comment::new);
     let expiry = read_expiry(&mut form.expires);
-    let (Some(comment), Some(expires_at), Ok(scopes)) = (comment, expiry, &asked) else {
+    // A form without the field asks for no other list: none is anywhere.
+    if let Some(networks) = fields.optional("networks")? {
+        form.networks = Field::of(networks);
+    }
+    let networks = read_networks(&mut form.networks);
+    let (Some(comment), Some(expires_at), Some(allowed_addresses), Ok(scopes)) =
+        (comment, expiry, networks, &asked)
+    else {
         form.version = version;
         form.scopes_error = asked.err().map(|error| sentence(&error));
         return page(Outcome::Invalid, &form);
@@ -121,6 +138,7 @@ pub(super) async fn save(
         expires_at: changed_expiry(&keypair, expires_at),
         accepts_secrets: None,
         token_binding,
+        allowed_addresses: Some(allowed_addresses),
     };
     match keypairs::edit(&app, &admin.author(), owner, id, &edit, Some(version), None).await {
         Ok(_) => Ok(back(&admin, "keypair-saved")),

@@ -6,7 +6,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use domain::{
-    Comment, Date, KeypairRefusal, NewKeypair, Owner, Scope, Scopes, Timestamp, TokenBinding, utc_date,
+    AllowedAddresses, Comment, Date, KeypairRefusal, NewKeypair, Owner, Scope, Scopes, Timestamp,
+    TokenBinding, utc_date,
 };
 use jiff::ToSpan;
 
@@ -35,6 +36,7 @@ struct NewPage {
     expires: Field,
     tomorrow: String,
     bindings: Vec<BindingChoice>,
+    networks: Field,
 }
 
 /// What tokens may have to be bound to, as an option.
@@ -90,6 +92,13 @@ pub(super) fn read_expiry(field: &mut Field) -> Option<Option<Timestamp>> {
     day.map(Some)
 }
 
+/// Reads the networks that a keypair may be used from, one a line; none for anywhere.
+pub(super) fn read_networks(field: &mut Field) -> Option<AllowedAddresses> {
+    let lines = field.value.lines().map(str::trim).filter(|line| !line.is_empty());
+    let read = AllowedAddresses::new(lines);
+    read.map_err(|error| field.error = Some(sentence(&error))).ok()
+}
+
 /// `GET …/api-management/new`
 pub(super) async fn show(admin: Admin, State(app): State<Arc<App>>) -> Result<Response, PageError> {
     page(Outcome::Shown, &NewPage::new(&app, &admin, |_| false).await?)
@@ -106,12 +115,16 @@ pub(super) async fn create(
     let mut form = NewPage::new(&app, &admin, chosen).await?;
     form.comment = Field::of(fields.optional("comment")?.unwrap_or_default());
     form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
+    form.networks = Field::of(fields.optional("networks")?.unwrap_or_default());
     let token_binding = read_binding(&fields)?.unwrap_or_default();
     form.bindings = binding_choices(token_binding);
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
     let comment = form.comment.read("The comment", Comment::new);
     let expiry = read_expiry(&mut form.expires);
-    let (Some(comment), Some(expires_at), Ok(scopes)) = (comment, expiry, &asked) else {
+    let networks = read_networks(&mut form.networks);
+    let (Some(comment), Some(expires_at), Some(allowed_addresses), Ok(scopes)) =
+        (comment, expiry, networks, &asked)
+    else {
         form.scopes_error = asked.err().map(|error| sentence(&error));
         return page(Outcome::Invalid, &form);
     };
@@ -123,7 +136,7 @@ pub(super) async fn create(
             return page(Outcome::Conflict, &form);
         }
     };
-    let new = NewKeypair { owner, comment, scopes: *scopes, expires_at, token_binding };
+    let new = NewKeypair { owner, comment, scopes: *scopes, expires_at, token_binding, allowed_addresses };
     let (all, author) = (app.clone(), admin.author());
     match sending.finish(async move { keypairs::create(&all, &author, new, None).await }).await? {
         Ok((keypair, secret)) => {
@@ -168,6 +181,7 @@ impl NewPage {
             scopes_error: None,
             expires: Field::default(),
             bindings: binding_choices(TokenBinding::None),
+            networks: Field::default(),
             tomorrow: utc_date(app.clock.now()).saturating_add(1.day()).to_string(),
         })
     }

@@ -1,6 +1,6 @@
 //! Instants, days and numbers as people read them.
 
-use domain::{Date, Timestamp};
+use domain::{Date, SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
 
 /// An instant: how long ago it is, and exactly.
@@ -44,6 +44,18 @@ fn relative(seconds: i64) -> String {
         (1, _, false) => format!("in 1 {unit}"),
         (n, _, true) => format!("{n} {unit}s ago"),
         (n, _, false) => format!("in {n} {unit}s"),
+    }
+}
+
+/// A length of time in one unit, as in `3 days`; what is below that is left out.
+pub(super) fn length(time: SignedDuration) -> String {
+    let seconds = time.as_secs().max(0);
+    let fits = |size: i64| seconds >= 2 * size || seconds == size;
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute")];
+    let (size, unit) = units.into_iter().find(|(size, _)| fits(*size)).unwrap_or((1, "second"));
+    match seconds / size {
+        1 => format!("1 {unit}"),
+        n => format!("{n} {unit}s"),
     }
 }
 
@@ -94,6 +106,24 @@ mod tests {
             (7200, "in 2 hours"),
         ] {
             assert_eq!(relative(seconds), words, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_told_in_one_unit() {
+        for (seconds, words) in [
+            (-1, "0 seconds"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (60, "1 minute"),
+            (90, "90 seconds"),
+            (5400, "90 minutes"),
+            (3600, "1 hour"),
+            (86_400, "1 day"),
+            (100_000, "27 hours"),
+            (7 * 86_400, "7 days"),
+        ] {
+            assert_eq!(length(SignedDuration::from_secs(seconds)), words, "{seconds}");
         }
     }
 

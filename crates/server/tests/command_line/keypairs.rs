@@ -140,3 +140,52 @@ fn tokens_can_be_required_to_be_bound() {
     assert_eq!(operator.json(&["key", "show", &key])["token_binding"], "dpop");
     assert_eq!(operator.json(&["key", "edit", &key, "--comment", "C"])["token_binding"], "dpop");
 }
+
+#[test]
+fn a_rotation_that_finishes_itself_is_asked_for() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let key = id(&operator.key(&account, "feedback-report:read"));
+    for (arguments, named) in [
+        (&["key", "rotate", &key, "--when-idle", "59s"][..], "from 60 seconds to 30 days"),
+        (&["key", "rotate", &key, "--when-idle", "31d"], "from 60 seconds to 30 days"),
+        (&["key", "rotate", &key, "--when-idle", "soon"], "no length of time"),
+    ] {
+        let refusal = operator.refusal(arguments);
+        assert!(refusal.contains(named), "{named}: {refusal}");
+    }
+    let both = operator.run(&["key", "rotate", &key, "--when-idle", "1h", "--overlap", "7d"]);
+    assert_eq!(both.status.code(), Some(2));
+    let rotated = operator.json(&["key", "rotate", &key, "--when-idle", "1h"]);
+    let idle = |n: usize| &rotated["secrets"][n]["retire_when_idle_seconds"];
+    assert_eq!((idle(0), idle(1)), (&json!(3600), &json!(null)));
+    assert!(stdout(&operator.run(&["key", "show", &key])).contains("ends once idle for 1h"));
+}
+
+#[test]
+fn a_keypair_is_bound_to_networks() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let create = |from: &str| {
+        let words = ["key", "create", "--owner", &account, "--scope", "feedback-admin", "--allow-from", from];
+        words.map(str::to_owned)
+    };
+    let made = operator.json(&create("192.0.2.0/24, 2001:db8::/32").each_ref().map(String::as_str));
+    let key = id(&made);
+    assert_eq!(made["allowed_addresses"], json!(["192.0.2.0/24", "2001:db8::/32"]));
+    assert!(stdout(&operator.run(&["key", "show", &key])).contains("2001:db8::/32"));
+    let edit =
+        |from: &str| operator.json(&["key", "edit", &key, "--allow-from", from])["allowed_addresses"].clone();
+    assert_eq!(edit("198.51.100.7"), json!(["198.51.100.7/32"]));
+    let kept = operator.json(&["key", "edit", &key, "--comment", "C"]);
+    assert_eq!(kept["allowed_addresses"], json!(["198.51.100.7/32"]));
+    for (from, named) in
+        [("192.0.2.7/24", "192.0.2.0/24"), ("office", "no network"), ("", "anywhere"), (" , ", "anywhere")]
+    {
+        let refusal = operator.refusal(&["key", "edit", &key, "--allow-from", from]);
+        assert!(refusal.contains(named), "{from}: {refusal}");
+        let refusal = operator.refusal(&create(from).each_ref().map(String::as_str));
+        assert!(refusal.contains(named), "{from}: {refusal}");
+    }
+    assert_eq!(edit("anywhere"), json!([]));
+}

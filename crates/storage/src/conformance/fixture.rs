@@ -2,12 +2,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
-    Account, Actor, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name, NewKeypair, Owner,
-    PasswordHash, Query, QuestionText, RevokedToken, Scope, Stamp, Timestamp, TokenBinding, TokenId, User,
-    VerifyingKey, from_millis, new_id,
+    Account, Actor, AllowedAddresses, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name,
+    NewKeypair, OldSecrets, Owner, PasswordHash, Query, QuestionText, RevokedToken, Scope, SignedDuration,
+    Stamp, Timestamp, TokenBinding, TokenId, User, VerifyingKey, from_millis, new_id,
 };
-
-use jiff::SignedDuration;
 
 use crate::Storage;
 
@@ -84,7 +82,7 @@ impl Fixture {
 
     /// What has to be kept of a revoked token of an hour.
     pub fn revoked_token(&self) -> RevokedToken {
-        let kept_until = self.now() + jiff::SignedDuration::from_hours(1);
+        let kept_until = self.now() + SignedDuration::from_hours(1);
         RevokedToken { id: TokenId::generate(&Counter(&self.ticks)), kept_until }
     }
 
@@ -120,6 +118,7 @@ impl Fixture {
             scopes: Scope::ReportRead.into(),
             expires_at: None,
             token_binding: TokenBinding::None,
+            allowed_addresses: AllowedAddresses::default(),
         };
         Keypair::create(new, None, Actor::Operator, self.now(), &Counter(&self.ticks)).expect("a keypair")
     }
@@ -133,12 +132,21 @@ impl Fixture {
 
     /// The keypair with one more secret.
     pub fn rotated(&self, keypair: &Keypair) -> Keypair {
-        keypair.rotated(None, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
+        keypair
+            .rotated(OldSecrets::Stay, None, self.now(), &Counter(&self.ticks))
+            .expect("a rotated keypair")
+            .0
+    }
+
+    /// The keypair with one more secret; the others end when they are idle for so many seconds.
+    pub fn rotated_for_idleness(&self, keypair: &Keypair, seconds: i64) -> Keypair {
+        let old = OldSecrets::EndWhenIdle(SignedDuration::from_secs(seconds));
+        keypair.rotated(old, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
     }
 
     /// The same, its other secrets retired at once.
     pub fn retired(&self, keypair: &Keypair) -> Keypair {
-        let at_once = Some(SignedDuration::ZERO);
+        let at_once = OldSecrets::EndAfter(SignedDuration::ZERO);
         keypair.rotated(at_once, None, self.now(), &Counter(&self.ticks)).expect("a rotated keypair").0
     }
 

@@ -165,6 +165,27 @@ pub async fn what_tokens_must_be_bound_to_is_kept(f: Fixture) {
     assert_eq!(f.store.keypair(account.id.into(), beside.id).await.unwrap(), beside);
 }
 
+pub async fn from_where_a_keypair_may_be_used_is_kept(f: Fixture) {
+    let account = f.account().await;
+    let beside = f.keypair(account.id).await;
+    let lists = ["", "192.0.2.0/24", "2001:db8::/32 10.0.0.0/8"].map(|list| list.parse().unwrap());
+    let (keypair, _) = f.unsaved_keypair(account.id);
+    let mut before = Keypair { allowed_addresses: "198.51.100.7".parse().unwrap(), ..keypair };
+    f.store.create_keypair(&f.stamp(), &before).await.unwrap();
+    assert_eq!(f.store.keypair(account.id.into(), before.id).await.unwrap(), before);
+    for allowed_addresses in lists {
+        let after = Keypair { allowed_addresses, version: before.version + 1, ..before.clone() };
+        change(&f, &before, &after).await;
+        assert_eq!(f.store.keypair(account.id.into(), after.id).await.unwrap(), after);
+        assert_eq!(f.store.live_keypair(after.id).await.unwrap().unwrap().keypair, after);
+        before = after;
+    }
+    let line = f.store.audit_events(account.id.into(), None, 1).await.unwrap().remove(0);
+    assert_eq!(line.before["allowed_addresses"], serde_json::json!(["192.0.2.0/24"]));
+    assert_eq!(line.after["allowed_addresses"], serde_json::json!(["2001:db8::/32", "10.0.0.0/8"]));
+    assert_eq!(f.store.keypair(account.id.into(), beside.id).await.unwrap(), beside);
+}
+
 pub async fn secrets_come_and_go_with_the_keypair(f: Fixture) {
     let account = f.account().await;
     let keypair = f.keypair(account.id).await;

@@ -10,6 +10,7 @@ mod leaked_secrets;
 mod owners;
 mod people;
 mod responses;
+mod retirement;
 mod revoked_tokens;
 mod server;
 mod standing;
@@ -55,6 +56,7 @@ promises! {
         edits_without_a_version_never_lose_a_race,
         who_was_stopped_changes_nothing_any_more,
         what_tokens_must_be_bound_to_is_kept,
+        from_where_a_keypair_may_be_used_is_kept,
         secrets_come_and_go_with_the_keypair,
         a_secrets_number_is_never_given_twice,
         a_removed_keypair_is_gone_for_good,
@@ -98,6 +100,13 @@ promises! {
         a_late_response_adds_to_its_own_day,
         people_of_batches_at_the_same_time_are_counted_once,
         statistics_cover_all_time,
+    }
+    retirement {
+        how_a_secret_ends_when_idle_is_kept,
+        what_may_have_to_go_is_found_and_nothing_that_stays_for_good,
+        an_idle_secret_ends_once_whoever_looks,
+        a_use_that_is_noted_in_time_keeps_its_secret,
+        idleness_in_a_restored_store_counts_from_then,
     }
     revoked_tokens {
         a_revoked_token_is_known_with_its_keypair_and_leaves_one_line,

@@ -5,7 +5,11 @@ pub(super) mod of_account;
 pub(super) mod of_environment;
 
 #[cfg(test)]
+mod address_tests;
+#[cfg(test)]
 mod public_key_tests;
+#[cfg(test)]
+mod rotation_tests;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +18,9 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use domain::{
-    Comment, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, Owner, ScopeError, Scopes, Timestamp,
-    TokenBinding, VerifyingKey,
+    AddressesError, AllowedAddresses, Comment, Held, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair,
+    OldSecrets, Owner, ScopeError, Scopes, SignedDuration, Timestamp, TokenBinding, VerifyingKey,
 };
-use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -26,7 +29,9 @@ use super::authorization::{Requirement, Token};
 use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
-use super::shapes::{AssertionAlgorithmName, KeypairShape, ListShape, ScopeName, TokenBindingName};
+use super::shapes::{
+    AssertionAlgorithmName, FieldError, KeypairShape, ListShape, ScopeName, TokenBindingName,
+};
 use super::versions::Versioned;
 use crate::app::App;
 use crate::keypairs as acts;
@@ -51,6 +56,11 @@ pub(super) struct NewKeypairBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = TokenBindingName, required = false)]
     token_binding: Option<String>,
+    /// From where it and its tokens may be used: up to 32 networks in CIDR notation, or single addresses; from anywhere
+    /// if there is none. A program whose own keypair has such a list can name no address outside of that.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 32, example = json!(["192.0.2.0/24", "2001:db8::/32"]))]
+    allowed_addresses: Option<Vec<String>>,
     /// With it, the keypair gets no secret and accepts none: only assertions that this key verifies.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = NewPublicKey, required = false)]
@@ -87,10 +97,15 @@ pub(super) struct KeypairChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = TokenBindingName, required = false)]
     token_binding: Option<String>,
+    /// From where it and its tokens may be used; `null` or no network for anywhere. It holds for tokens already issued, too.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<String>>, required = false, max_items = 32, example = json!(["192.0.2.0/24", "2001:db8::/32"]))]
+    allowed_addresses: Option<Option<Vec<String>>>,
 }
 
-/// How to rotate.
+/// How to rotate: with one of these fields, or none.
 #[derive(Default, Deserialize, ToSchema)]
+#[schema(example = json!({"overlap_seconds": 3600}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
     /// After how many seconds the secrets that there are shall stop, 0 for at once; without it, they work until they
@@ -98,6 +113,26 @@ pub(super) struct Rotation {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = u32, required = false, minimum = 0, maximum = 604_800, example = 3600)]
     overlap_seconds: Option<i64>,
+    /// Each of the secrets that there are ends by itself once a newer one has been used, and neither it nor its tokens
+    /// have for so many seconds, counted from the rotation at the earliest.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = u32, required = false, minimum = 60, maximum = 2_592_000, example = 86_400)]
+    retire_when_idle_seconds: Option<i64>,
+}
+
+impl Rotation {
+    fn old_secrets(&self) -> Result<OldSecrets, ApiError> {
+        match (self.overlap_seconds, self.retire_when_idle_seconds) {
+            (None, None) => Ok(OldSecrets::Stay),
+            (Some(overlap), None) => Ok(OldSecrets::EndAfter(SignedDuration::from_secs(overlap))),
+            (None, Some(idle)) => Ok(OldSecrets::EndWhenIdle(SignedDuration::from_secs(idle))),
+            (Some(_), Some(_)) => {
+                let detail =
+                    "old secrets end after `overlap_seconds` or when idle, not both; send one of the two";
+                Err(ApiError::BadFields(vec![FieldError::new("retire_when_idle_seconds", detail)]))
+            }
+        }
+    }
 }
 
 /// A public key to register: `jwk` or `pem`, one of them.
@@ -168,12 +203,17 @@ impl<R: Requirement> Keypairs<'_, R> {
             Some(name) => errors.check("token_binding", name.parse()),
             None => Some(TokenBinding::None),
         };
-        let (Some(comment), Some(scopes), Some(token_binding)) = (comment, scopes, token_binding) else {
+        let addresses = errors.check("allowed_addresses", addresses(body.allowed_addresses.as_deref()));
+        let (Some(comment), Some(scopes), Some(token_binding), Some(allowed_addresses)) =
+            (comment, scopes, token_binding, addresses)
+        else {
             return Err(errors.into_error());
         };
         let expires_at = body.expires_at.map(|Instant(at)| at);
-        let new = NewKeypair { owner: self.owner, comment, scopes, expires_at, token_binding };
+        let new =
+            NewKeypair { owner: self.owner, comment, scopes, expires_at, token_binding, allowed_addresses };
         let (author, held) = (self.caller.author(), self.held());
+        let held = Some(&held);
         match body.public_key {
             None => {
                 let (keypair, secret) = acts::create(self.app, &author, new, held).await?;
@@ -206,12 +246,15 @@ impl<R: Requirement> Keypairs<'_, R> {
             expires_at: body.expires_at.map(|at| at.map(|Instant(at)| at)),
             accepts_secrets: body.accepts_secrets,
             token_binding: body.token_binding.and_then(|name| errors.check("token_binding", name.parse())),
+            allowed_addresses: body
+                .allowed_addresses
+                .and_then(|list| errors.check("allowed_addresses", addresses(list.as_deref()))),
         };
         if !errors.is_empty() {
             return Err(errors.into_error());
         }
-        let changed =
-            acts::edit(self.app, &self.caller.author(), self.owner, id, &edit, expected, self.held()).await?;
+        let (author, held) = (self.caller.author(), self.held());
+        let changed = acts::edit(self.app, &author, self.owner, id, &edit, expected, Some(&held)).await?;
         Ok(self.versioned(&changed))
     }
 
@@ -226,10 +269,10 @@ impl<R: Requirement> Keypairs<'_, R> {
         expected: Option<i64>,
         rotation: Rotation,
     ) -> Result<Response, ApiError> {
-        let overlap = rotation.overlap_seconds.map(SignedDuration::from_secs);
+        let old = rotation.old_secrets()?;
+        let (author, held) = (self.caller.author(), self.held());
         let (keypair, secret) =
-            acts::rotate(self.app, &self.caller.author(), self.owner, id, overlap, expected, self.held())
-                .await?;
+            acts::rotate(self.app, &author, self.owner, id, old, expected, Some(&held)).await?;
         Ok(self.with_secret(&keypair, &secret))
     }
 
@@ -252,7 +295,8 @@ impl<R: Requirement> Keypairs<'_, R> {
     ) -> Result<Response, ApiError> {
         let (author, held) = (self.caller.author(), self.held());
         let key = new.read("")?;
-        let changed = acts::add_public_key(self.app, &author, self.owner, id, key, expected, held).await?;
+        let changed =
+            acts::add_public_key(self.app, &author, self.owner, id, key, expected, Some(&held)).await?;
         Ok(self.created(&changed))
     }
 
@@ -267,9 +311,10 @@ impl<R: Requirement> Keypairs<'_, R> {
         Ok(self.versioned(&changed))
     }
 
-    /// No program hands on what its own token lacks.
-    fn held(&self) -> Option<Scopes> {
-        Some(self.caller.scopes())
+    /// No program hands on what its own token lacks, to be used from where its own keypair may not.
+    fn held(&self) -> Held {
+        let allowed_addresses = self.caller.live().credential.allowed_addresses.clone();
+        Held { scopes: self.caller.scopes(), allowed_addresses }
     }
 
     fn versioned(&self, keypair: &Keypair) -> Versioned<KeypairShape> {
@@ -290,6 +335,10 @@ impl<R: Requirement> Keypairs<'_, R> {
     fn address(&self, id: KeyId) -> String {
         format!("/v1/{}s/{}/api-keys/{id}", self.owner.kind(), self.owner)
     }
+}
+
+fn addresses(networks: Option<&[String]>) -> Result<AllowedAddresses, AddressesError> {
+    AllowedAddresses::new(networks.unwrap_or_default().iter().map(String::as_str))
 }
 
 fn scopes(names: &[String]) -> Result<Scopes, ScopeError> {

@@ -11,11 +11,11 @@ use crate::api::test_harness::{TestApp, TestKey};
 
 pub(super) struct World {
     pub(super) test: TestApp,
-    account: AccountId,
+    pub(super) account: AccountId,
     pub(super) environment: EnvironmentId,
     /// Of a keypair of the environment with `feedback-admin feedback-report:read`.
     pub(super) admin: String,
-    admin_key: TestKey,
+    pub(super) admin_key: TestKey,
 }
 
 pub(super) async fn world() -> World {
@@ -63,10 +63,11 @@ async fn a_keypair_is_created_and_its_secret_shown_once() {
             "last_used_at": null,
             "secrets": [{
                 "n": 1, "hint": &secret[49..], "created_at": world.test.now(), "expires_at": null, "last_used_at": null,
-                "leaked_at": null,
+                "leaked_at": null, "retire_when_idle_seconds": null,
             }],
             "accepts_secrets": true,
             "token_binding": "none",
+            "allowed_addresses": [],
             "public_keys": [],
         })
     );

@@ -45,6 +45,9 @@ pub(crate) struct KeypairShape {
     /// (RFC 8705 §3). With `none`, a client may bind them by DPoP all the same.
     #[schema(value_type = TokenBindingName)]
     token_binding: &'static str,
+    /// From where it and its tokens may be used: networks in CIDR notation; from anywhere if there is none.
+    #[schema(example = json!(["192.0.2.0/24", "2001:db8::/32"]))]
+    allowed_addresses: Vec<String>,
     /// Its public keys, the oldest first.
     public_keys: Vec<PublicKeyShape>,
 }
@@ -114,6 +117,9 @@ struct SecretShape {
     /// When it stops; `null` for never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
+    /// For how many seconds it has to be idle, beside a newer secret in use, to end by itself; `null` if it does not.
+    #[schema(value_type = Option<u32>, required = true, example = 86_400)]
+    retire_when_idle_seconds: Option<i64>,
     /// When it was last authenticated with, a few seconds late; `null` for never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
@@ -159,6 +165,7 @@ impl KeypairShape {
             secrets: keypair.secrets.iter().map(SecretShape::from).collect(),
             accepts_secrets: keypair.accepts_secrets,
             token_binding: keypair.token_binding.name(),
+            allowed_addresses: keypair.allowed_addresses.names(),
             public_keys: keypair.public_keys.iter().map(PublicKeyShape::from).collect(),
         }
     }
@@ -176,6 +183,7 @@ impl From<&Secret> for SecretShape {
             hint: secret.hint.clone(),
             created_at: secret.created_at,
             expires_at: secret.expires_at,
+            retire_when_idle_seconds: secret.retirement.map(|retirement| retirement.when_idle.as_secs()),
             last_used_at: secret.last_used_at,
             leaked_at: secret.leaked_at,
         }

@@ -131,6 +131,7 @@ async fn make_keypairs(app: &App, days: Days, made: &History, by: &Actor) -> Res
         scopes: reads,
         expires_at: None,
         token_binding: domain::TokenBinding::None,
+        allowed_addresses: domain::AllowedAddresses::default(),
     };
     let warehouse = make_keypair(app, days.at(0, 9 * 60 + 20), warehouse, by).await?;
     let last_night = days.at(DAYS - 1, 2 * 60).min(days.now);
@@ -142,6 +143,7 @@ async fn make_keypairs(app: &App, days: Days, made: &History, by: &Actor) -> Res
         scopes: Scope::ResponsesCreate.into(),
         expires_at: None,
         token_binding: domain::TokenBinding::None,
+        allowed_addresses: domain::AllowedAddresses::default(),
     };
     let pilot = make_keypair(app, days.at(0, 14 * 60 + 5), pilot, by).await?;
     let used = KeyUse { keypair: pilot.id, secret: 1, at: days.at(30, 16 * 60) };

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::{Comment, KeySecret, Keypair, NewKeypair, Owner, Scope, Scopes, TokenBinding};
+use domain::{AllowedAddresses, Comment, KeySecret, Keypair, NewKeypair, Owner, Scope, Scopes, TokenBinding};
 
 use self::client::Client;
 use self::history::History;
@@ -121,7 +121,14 @@ async fn keypair(app: &App, owner: Owner, scopes: Scopes, comment: &str) -> Resu
     let comment = Comment::new(comment).map_err(Failure::new)?;
     key::create(
         app,
-        NewKeypair { owner, comment, scopes, expires_at: None, token_binding: TokenBinding::None },
+        NewKeypair {
+            owner,
+            comment,
+            scopes,
+            expires_at: None,
+            token_binding: TokenBinding::None,
+            allowed_addresses: AllowedAddresses::default(),
+        },
     )
     .await
 }

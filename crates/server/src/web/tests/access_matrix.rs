@@ -191,6 +191,7 @@ async fn the_router_does_what_the_table_says() {
             scopes: Scopes::from(Scope::ReportRead),
             expires_at: None,
             token_binding: domain::TokenBinding::None,
+            allowed_addresses: domain::AllowedAddresses::default(),
         };
         let (keypair, _) = crate::keypairs::create(&house.app, &walk.operator, new, None).await.unwrap();
         let root = format!("/{}s/{{owner}}", owner.kind());

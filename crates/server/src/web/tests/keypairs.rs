@@ -194,3 +194,86 @@ async fn what_tokens_must_be_bound_to_is_chosen_and_shown() {
     assert_eq!(send("dpop", &version).await, StatusCode::SEE_OTHER);
     assert_eq!(binding(id).await, TokenBinding::Dpop);
 }
+
+#[tokio::test]
+async fn a_rotation_that_finishes_itself_is_chosen_and_shows_what_can_go() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let (id, ..) = create(&house, &admin, "").await;
+    let rotate = format!("{list}/{id}/rotate");
+    let form = house.get(&rotate, &admin).await;
+    assert!(form.body.contains("<label for=\"idle\">Not used for</label>"), "{}", form.body);
+    for bad in [vec![("overlap", "idle")], vec![("overlap", "idle"), ("idle", "2")]] {
+        assert_eq!(house.post(&rotate, &admin, &bad).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let made = house.send_once(&rotate, &rotate, &admin, &[("overlap", "idle"), ("idle", "24")]).await;
+    assert!(made.body.contains("has not been for 24 hours"), "{}", made.body);
+    let keypair = house.app.store.keypair(house.shop(), id).await.unwrap();
+    let idle =
+        keypair.secrets.first().and_then(|secret| secret.retirement).map(|one| one.when_idle.as_hours());
+    assert_eq!(idle, Some(24));
+
+    let edit = format!("{list}/{id}/edit");
+    let shown = house.get(&edit, &admin).await;
+    assert!(shown.body.contains("Once not used for 1 day"), "{}", shown.body);
+    assert!(!shown.body.contains("safe to retire"), "nobody uses the new one yet");
+    let days_ago = |days: i64| domain::from_millis(house.now().as_millisecond() - days * 86_400_000);
+    let uses =
+        [(1, days_ago(3)), (2, days_ago(0))].map(|(secret, at)| storage::KeyUse { keypair: id, secret, at });
+    house.app.store.note_uses(&uses).await.unwrap();
+    let shown = house.get(&edit, &admin).await;
+    assert_eq!(shown.body.matches("Idle for 3 days, safe to retire").count(), 1, "{}", shown.body);
+    house.app.store.note_uses(&[storage::KeyUse { keypair: id, secret: 1, at: house.now() }]).await.unwrap();
+    assert!(!house.get(&edit, &admin).await.body.contains("safe to retire"));
+}
+
+#[tokio::test]
+async fn networks_are_named_one_a_line_and_shown() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let networks = async |id: KeyId| {
+        house.app.store.keypair(house.shop(), id).await.unwrap().allowed_addresses.names().join(" ")
+    };
+    let fields = |networks: &'static str| {
+        [("comment", ""), ("scope", "feedback-report:read"), ("expires", ""), ("networks", networks)]
+    };
+    let bad = house.send_once(&format!("{list}/new"), &list, &admin, &fields("192.0.2.7/24")).await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(bad.body.contains("the network is 192.0.2.0/24."), "{}", bad.body);
+    assert!(bad.body.contains(">192.0.2.7/24</textarea>"), "what was typed is kept");
+    let two = fields("192.0.2.0/24\r\n\r\n 2001:db8::/32 \r\n");
+    let made = house.send_once(&format!("{list}/new"), &list, &admin, &two).await;
+    let id: KeyId = made.between("<code id=\"key-id\">", "<").parse().unwrap();
+    assert_eq!(networks(id).await, "192.0.2.0/24 2001:db8::/32");
+    let listed = house.get(&list, &admin).await;
+    assert!(listed.body.contains("From 2 networks only"), "{}", listed.body);
+
+    let edit = format!("{list}/{id}/edit");
+    let save = async |networks: Option<&str>| {
+        let shown = house.get(&edit, &admin).await;
+        let version = shown.between("name=\"version\" value=\"", "\"").to_owned();
+        let mut fields =
+            vec![("version", &*version), ("comment", ""), ("scope", "feedback-report:read"), ("expires", "")];
+        fields.extend(networks.map(|networks| ("networks", networks)));
+        house.post(&edit, &admin, &fields).await
+    };
+    let shown = house.get(&edit, &admin).await;
+    assert!(shown.body.contains(">192.0.2.0/24\n2001:db8::/32</textarea>"), "{}", shown.body);
+    assert_eq!(save(None).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(networks(id).await, "192.0.2.0/24 2001:db8::/32", "a form without the field");
+    assert_eq!(save(Some("192.0.2.0")).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(networks(id).await, "192.0.2.0/32");
+    assert!(house.get(&list, &admin).await.body.contains("From 192.0.2.0/32 only"));
+    let refused = save(Some("<b>office</b>")).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        !refused.body.contains("<b>office") && refused.body.contains("is no network"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(save(Some("")).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(networks(id).await, "");
+    assert!(!house.get(&list, &admin).await.body.contains("only</span>"));
+}

@@ -16,6 +16,7 @@ async fn with_secret(house: &House) -> (Keypair, KeySecret) {
         scopes: Scope::ReportRead.into(),
         expires_at: None,
         token_binding: domain::TokenBinding::None,
+        allowed_addresses: domain::AllowedAddresses::default(),
     };
     let operator = Author { actor: Actor::Operator, address: None, standing: None };
     keypairs::create(&house.app, &operator, new, None).await.unwrap()

@@ -64,6 +64,7 @@ async fn no_page_leads_to_nothing() {
             scopes: Scopes::from(Scope::ReportRead),
             expires_at: None,
             token_binding: domain::TokenBinding::None,
+            allowed_addresses: domain::AllowedAddresses::default(),
         };
         crate::keypairs::create(&house.app, &operator, new, None).await.unwrap();
     }
