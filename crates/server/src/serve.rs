@@ -43,7 +43,7 @@ pub(crate) async fn serve(
     let mut upkeep = JoinSet::new();
     upkeep.spawn(follow_feed(app.clone()));
     upkeep.spawn(keep_up(app.clone()));
-    upkeep.spawn(watch_for_overload(app.clone()));
+    let _watching = app.overload.clone().watch()?;
     let service =
         ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(router(app.clone()));
     let handle = Handle::new();
@@ -115,12 +115,6 @@ async fn follow_feed(app: Arc<App>) {
             }
             Ok(()) | Err(_) => {}
         }
-    }
-}
-
-async fn watch_for_overload(app: Arc<App>) {
-    if let Err(error) = app.overload.watch().await {
-        tracing::error!(%error, "it is not noticed any more when there are too many requests");
     }
 }
 
