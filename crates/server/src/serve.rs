@@ -1,5 +1,6 @@
 //! Serving until told to stop, and the work that goes on meanwhile.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -40,8 +41,8 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     app.live.catch_up().await.map_err(std::io::Error::other)?;
+    let following = follow_feed_apart(app.clone())?;
     let mut upkeep = JoinSet::new();
-    upkeep.spawn(follow_feed(app.clone()));
     upkeep.spawn(keep_up(app.clone()));
     let _watching = app.overload.clone().watch()?;
     let service =
@@ -66,6 +67,7 @@ pub(crate) async fn serve(
     };
     finishing.abort();
     upkeep.shutdown().await;
+    drop(following);
     if let Err(error) = app.live.flush_uses().await {
         tracing::warn!(%error, "the last-used times could not be written");
     }
@@ -93,6 +95,22 @@ fn every(period: Duration) -> tokio::time::Interval {
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
+}
+
+/// Follows the change feed until what is returned is dropped. On a thread of its own, or it would stand behind the requests:
+/// with too many of them nothing in memory would count any more, and each would ask the store.
+fn follow_feed_apart(app: Arc<App>) -> std::io::Result<oneshot::Sender<Infallible>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (following, dropped) = oneshot::channel();
+    std::thread::Builder::new().name("change-feed".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = follow_feed(app) => {}
+                _ = dropped => {}
+            }
+        });
+    })?;
+    Ok(following)
 }
 
 async fn follow_feed(app: Arc<App>) {
