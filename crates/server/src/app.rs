@@ -36,7 +36,7 @@ pub(crate) struct App {
     /// What is true right now.
     pub(crate) live: Live,
     /// Whether there is too much to do.
-    pub(crate) overload: Overload,
+    pub(crate) overload: Arc<Overload>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Randomness.
@@ -178,7 +178,7 @@ impl App {
             live: Live::open(store.clone(), config.remembered_keypairs, clock.clone()).await?,
             client_throttle: Throttle::new(),
             issued_tokens: IssuedTokens::default(),
-            overload: Overload::default(),
+            overload: Arc::default(),
             request_ids: RequestIds::new(&*entropy),
             passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),
             store,

@@ -1,15 +1,16 @@
 //! More requests than can be served: which of them are refused, so that the others don't wait for ever.
 //!
-//! What waits does so in the sockets: the runtime takes from them what it gets done. So the wait is measured there. A
-//! thread of its own sends a byte through a socket, to a task that stands in the same queue as every request.
+//! What waits does so in the queue that the workers of the runtime share: each takes from the sockets all that is there, and
+//! has room for a few hundred tasks of its own. How long the queue is, through how many requests begin in a second, is how
+//! long they wait (Little's law).
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Handle;
 
 use crate::oauth;
 use crate::surface::Surface;
@@ -20,7 +21,8 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// The wait from which there are too many requests.
 const TOO_LONG: Duration = Duration::from_millis(50);
 
-/// So many measurements in a row must be too long: a moment in which the program stood still is not too many requests.
+/// So many measurements in a row must be too long before any request is refused: a moment in which the program stood still
+/// is not too many requests.
 const IN_A_ROW: u32 = 10;
 
 /// Of so many requests, [`MOST`] are refused at the most: whoever asks again gets through, also while others don't heed
@@ -33,20 +35,23 @@ const MOST: u32 = 6;
 pub(crate) struct Overload {
     /// So many of [`ALL`] requests.
     refused: AtomicU32,
-    /// Counts the requests that may be refused.
-    turn: AtomicU32,
+    /// Counts the requests that began; starts again from 0 after the last number.
+    begun: AtomicU32,
 }
 
+/// Keeps the wait being measured for as long as it lives.
+pub(crate) struct Watching(
+    #[expect(dead_code, reason = "whoever listens learns that it was dropped")] Sender<()>,
+);
+
 impl Overload {
-    /// Whether this request is to be refused. Never one by which an administrator stops something, and none of the Web UI.
+    /// Counts a request, and says whether it is to be refused. Never one by which an administrator stops something, and
+    /// none of the Web UI.
     pub(crate) fn refuses(&self, surface: Surface, method: &Method, path: &str) -> bool {
+        let turn = self.begun.fetch_add(1, Ordering::Relaxed) % ALL;
         let refused = self.refused.load(Ordering::Relaxed);
-        if refused == 0 || !may_be_refused(surface, method, path) {
-            return false;
-        }
         // Spread evenly, by whole steps of `refused / ALL`.
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % ALL;
-        turn * refused % ALL < refused
+        turn * refused % ALL < refused && may_be_refused(surface, method, path)
     }
 
     /// Refuses one more of [`ALL`] requests for each wait that is too long once that lasts, and one less for each other.
@@ -55,8 +60,8 @@ impl Overload {
         let before = self.refused.load(Ordering::Relaxed);
         let after = match *too_long {
             0 => before.saturating_sub(1),
-            IN_A_ROW.. => (before + 1).min(MOST),
-            _ => before,
+            1..IN_A_ROW if before == 0 => 0,
+            _ => (before + 1).min(MOST),
         };
         self.refused.store(after, Ordering::Relaxed);
         match (before, after) {
@@ -66,28 +71,27 @@ impl Overload {
         }
     }
 
-    /// Measures how long requests wait, for as long as it is polled.
-    pub(crate) async fn watch(&self) -> std::io::Result<()> {
-        let (mut thread, task) = UnixStream::pair()?;
-        task.set_nonblocking(true)?;
-        let mut task = tokio::net::UnixStream::from_std(task)?;
-        let epoch = Instant::now();
-        // Ends when the task's end of the socket is closed.
+    /// Measures how long requests wait on this runtime, by a thread of its own, which waits for nobody.
+    pub(crate) fn watch(self: Arc<Self>) -> std::io::Result<Watching> {
+        let runtime = Handle::current().metrics();
+        let (watching, watched) = channel::<()>();
         std::thread::Builder::new().name("overload".to_owned()).spawn(move || {
-            let mut answer = [0];
-            while thread.write_all(&nanos_since(epoch).to_be_bytes()).is_ok()
-                && thread.read_exact(&mut answer).is_ok()
-            {
-                std::thread::sleep(INTERVAL);
+            let (mut since, mut begun, mut too_long) =
+                (Instant::now(), self.begun.load(Ordering::Relaxed), 0);
+            while watched.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                let (now, counted) = (Instant::now(), self.begun.load(Ordering::Relaxed));
+                let wait = waited(runtime.global_queue_depth(), counted.wrapping_sub(begun), now - since);
+                self.note(wait, &mut too_long);
+                (since, begun) = (now, counted);
             }
         })?;
-        let mut too_long = 0;
-        loop {
-            let sent = Duration::from_nanos(task.read_u64().await?);
-            self.note(epoch.elapsed().saturating_sub(sent), &mut too_long);
-            task.write_u8(0).await?;
-        }
+        Ok(Watching(watching))
     }
+}
+
+/// How long something waits in a queue of this length, from which so much was taken within `elapsed`.
+fn waited(queued: usize, taken: u32, elapsed: Duration) -> Duration {
+    elapsed.mul_f64(queued as f64 / f64::from(taken.max(1)))
 }
 
 fn may_be_refused(surface: Surface, method: &Method, path: &str) -> bool {
@@ -96,10 +100,6 @@ fn may_be_refused(surface: Surface, method: &Method, path: &str) -> bool {
         Surface::Api => *method == Method::GET || path.ends_with("/responses"),
         Surface::Web | Surface::Health => false,
     }
-}
-
-fn nanos_since(epoch: Instant) -> u64 {
-    u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -144,16 +144,36 @@ mod tests {
         assert!(!refused(Surface::Health, Method::GET, "/healthz"));
     }
 
-    #[tokio::test]
-    async fn a_runtime_that_does_not_get_round_is_noticed() {
-        let overload = std::sync::Arc::new(Overload::default());
-        let watched = overload.clone();
-        let watching = tokio::spawn(async move { watched.watch().await });
-        while refused_of_eight(&overload) == 0 {
-            assert!(!watching.is_finished());
-            std::thread::sleep(TOO_LONG * 2);
-            tokio::task::yield_now().await;
-        }
-        watching.abort();
+    #[test]
+    fn a_wait_is_the_queue_through_what_is_taken_from_it() {
+        let second = Duration::from_secs(1);
+        assert_eq!(waited(500, 1_000, second), second / 2);
+        assert_eq!(waited(0, 1_000, second), Duration::ZERO);
+        assert_eq!(waited(3, 0, second), 3 * second, "nothing was taken");
+    }
+
+    #[test]
+    fn a_runtime_that_does_not_get_round_is_noticed_until_it_does() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let overload = Arc::new(Overload::default());
+        let watching = runtime.block_on(async { overload.clone().watch().unwrap() });
+        let waiting = |wanted: fn(usize) -> bool| {
+            while !wanted(refused_of_eight(&overload)) {
+                std::thread::sleep(INTERVAL);
+            }
+        };
+        let tasks: Vec<_> = (0..4_000)
+            .map(|_| {
+                runtime.spawn(async {
+                    loop {
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        waiting(|refused| refused > 0);
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        waiting(|refused| refused == 0);
+        drop(watching);
     }
 }

@@ -1,5 +1,6 @@
 //! Serving until told to stop, and the work that goes on meanwhile.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -41,10 +42,10 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     app.live.catch_up().await.map_err(std::io::Error::other)?;
+    let following = follow_feed_apart(app.clone())?;
     let mut upkeep = JoinSet::new();
-    upkeep.spawn(follow_feed(app.clone()));
     upkeep.spawn(keep_up(app.clone()));
-    upkeep.spawn(watch_for_overload(app.clone()));
+    let _watching = app.overload.clone().watch()?;
     let service =
         ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(router(app.clone()));
     let handle = Handle::new();
@@ -67,6 +68,7 @@ pub(crate) async fn serve(
     };
     finishing.abort();
     upkeep.shutdown().await;
+    drop(following);
     if let Err(error) = app.live.flush_uses().await {
         tracing::warn!(%error, "the last-used times could not be written");
     }
@@ -96,6 +98,22 @@ fn every(period: Duration) -> tokio::time::Interval {
     ticks
 }
 
+/// Follows the change feed until what is returned is dropped. On a thread of its own, or it would stand behind the requests:
+/// with too many of them nothing in memory would count any more, and each would ask the store.
+fn follow_feed_apart(app: Arc<App>) -> std::io::Result<oneshot::Sender<Infallible>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (following, dropped) = oneshot::channel();
+    std::thread::Builder::new().name("change-feed".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = follow_feed(app) => {}
+                _ = dropped => {}
+            }
+        });
+    })?;
+    Ok(following)
+}
+
 async fn follow_feed(app: Arc<App>) {
     let mut ticks = every(FEED_INTERVAL);
     let mut readable = true;
@@ -116,12 +134,6 @@ async fn follow_feed(app: Arc<App>) {
             }
             Ok(()) | Err(_) => {}
         }
-    }
-}
-
-async fn watch_for_overload(app: Arc<App>) {
-    if let Err(error) = app.overload.watch().await {
-        tracing::error!(%error, "it is not noticed any more when there are too many requests");
     }
 }
 

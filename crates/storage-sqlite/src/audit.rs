@@ -140,7 +140,7 @@ impl Audit for SqliteStorage {
     }
 
     async fn changes_after(&self, after: i64, limit: u32) -> Result<Vec<storage::Change>> {
-        let rows = sqlx::query(CHANGES).bind(after).bind(limit).fetch_all(&self.readers).await.stored()?;
+        let rows = sqlx::query(CHANGES).bind(after).bind(limit).fetch_all(&self.feed).await.stored()?;
         let change = |row: &SqliteRow| {
             Ok(storage::Change {
                 sequence: row.value("sequence")?,
@@ -166,7 +166,7 @@ impl Audit for SqliteStorage {
 
     async fn last_sequence(&self) -> Result<i64> {
         sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM audit_event")
-            .fetch_one(&self.readers)
+            .fetch_one(&self.feed)
             .await
             .stored()
     }

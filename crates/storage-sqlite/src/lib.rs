@@ -91,6 +91,8 @@ pub struct SqliteStorage {
     /// None once the store was closed.
     writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
+    /// One connection that reads the change feed alone, and waits for nobody.
+    feed: SqlitePool,
     /// How to open one more connection.
     options: SqliteConnectOptions,
     /// How to open another one that writes.
@@ -117,15 +119,18 @@ impl SqliteStorage {
             writer
         };
         writer.shrink_buffers();
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .min_connections(1)
-            .acquire_timeout(READER_TIMEOUT)
-            .test_before_acquire(false)
-            .connect_with(options.clone().pragma("query_only", "1"))
-            .await
-            .stored()?;
-        Ok(Self { writer: Mutex::new(Some(writer)), readers, options, writing })
+        let reading = async |most| {
+            SqlitePoolOptions::new()
+                .max_connections(most)
+                .min_connections(1)
+                .acquire_timeout(READER_TIMEOUT)
+                .test_before_acquire(false)
+                .connect_with(options.clone().pragma("query_only", "1"))
+                .await
+                .stored()
+        };
+        let (readers, feed) = (reading(READERS).await?, reading(1).await?);
+        Ok(Self { writer: Mutex::new(Some(writer)), readers, feed, options, writing })
     }
 
     async fn write(&self) -> Result<Writer<'_>> {
@@ -194,7 +199,7 @@ pub(crate) use begin;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use storage::{Accounts, ServerKeys, Upkeep};
+    use storage::{Accounts, Audit, ServerKeys, Upkeep};
 
     #[tokio::test]
     async fn a_log_that_grew_is_cut_back() {
@@ -224,6 +229,7 @@ mod tests {
             reading.push(store.readers.acquire().await.unwrap());
         }
         let both = async { tokio::join!(store.ping(), store.put_setup_link(&[0; 32])) };
+        assert_eq!(store.changes_after(0, 1).await.unwrap(), [], "the change feed waits for nobody");
         let (read, written) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
         assert!(matches!(read, Err(StorageError::Unavailable(_))), "{read:?}");
         assert!(matches!(written, Err(StorageError::Unavailable(_))), "{written:?}");

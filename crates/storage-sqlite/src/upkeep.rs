@@ -114,6 +114,7 @@ impl Upkeep for SqliteStorage {
 
     async fn close(&self) {
         self.readers.close().await;
+        self.feed.close().await;
         // Whoever closes the last connection folds the write-ahead log into the file. To do it any earlier would hold
         // up the other processes' writers, and wait for their readers.
         if let Ok(Some(writer)) = self.writer().await.map(|mut writer| writer.take()) {
