@@ -109,6 +109,9 @@ pub enum Outlived {
     /// The keypair itself gave it up.
     #[error("it was revoked")]
     Revoked,
+    /// The keypair is gone, alone or with what it belonged to.
+    #[error("its keypair was removed")]
+    Removed,
 }
 
 impl TokenClaims {
