@@ -21,6 +21,7 @@ mod roles;
 mod server_keys;
 mod sessions;
 mod upkeep;
+mod usages;
 mod users;
 
 #[cfg(feature = "conformance")]
@@ -49,6 +50,7 @@ pub use roles::{NamedPlace, Roles};
 pub use server_keys::{DecideSigningKeys, Reseal, ServerKeys, SigningKey, SigningKeyChange};
 pub use sessions::{Session, Sessions};
 pub use upkeep::Upkeep;
+pub use usages::{DecideByUse, Usages};
 pub use users::Users;
 
 /// Every verb of every noun.
@@ -65,6 +67,7 @@ pub trait Storage:
     + ServerKeys
     + Sessions
     + Upkeep
+    + Usages
     + Users
 {
 }
@@ -82,6 +85,7 @@ impl<T> Storage for T where
         + ServerKeys
         + Sessions
         + Upkeep
+        + Usages
         + Users
 {
 }

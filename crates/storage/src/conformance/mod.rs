@@ -12,6 +12,7 @@ mod people;
 mod responses;
 mod revoked_tokens;
 mod server;
+mod usages;
 
 pub use fixture::Fixture;
 
@@ -105,6 +106,14 @@ promises! {
         who_was_stopped_or_removed_revokes_nothing,
         a_token_revoked_while_its_keypair_is_removed_leaves_nothing_behind,
         revoked_tokens_go_when_they_need_no_keeping_and_with_their_keypair,
+    }
+    usages {
+        usage_adds_up_by_day_and_activity,
+        usage_that_is_added_at_the_same_time_is_counted_whole,
+        usage_goes_with_its_keypair,
+        usage_is_kept_for_some_days,
+        what_closing_an_owner_would_stop_is_told,
+        scopes_are_decided_by_what_was_used,
     }
     server {
         the_log_is_a_chain_in_the_order_of_commits,
