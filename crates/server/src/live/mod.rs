@@ -3,6 +3,7 @@
 //! The rule that everything hangs on: memory counts only while the feed was read less than [`LEASE`] ago. A node that
 //! can't read it trusts nothing that it remembers; it asks the store, and where that fails too, it refuses.
 
+mod counting;
 mod feed;
 mod issued;
 #[cfg(test)]
@@ -13,13 +14,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::{AccountId, Action, Clock, Credential, Environment, EnvironmentId, KeyId, Owner, Timestamp};
+use domain::{
+    AccountId, Action, Activity, Clock, Credential, Environment, EnvironmentId, KeyId, Owner, Timestamp,
+};
 use quick_cache::sync::Cache;
 use storage::{KeyUse, Storage, StorageError};
 
+use counting::{Counters, Counting};
 use feed::{Feed, Heard};
 use issued::Issued;
 use uses::{Noted, Uses};
+
+pub(crate) use counting::Caller;
 
 /// How long memory counts after the feed was read: below the second that is promised, by what an answer may take.
 const LEASE: Duration = Duration::from_millis(800);
@@ -27,7 +33,7 @@ const LEASE: Duration = Duration::from_millis(800);
 /// How often the feed is read.
 pub(crate) const FEED_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How often last-used times are written.
+/// How often last-used times and counts are written.
 pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
 const ENVIRONMENTS: usize = 10_000;
@@ -41,6 +47,7 @@ pub(crate) struct LiveKeypair {
     pub(crate) account: AccountId,
     noted: Noted,
     issued: Issued,
+    counters: Counters,
 }
 
 impl LiveKeypair {
@@ -61,6 +68,7 @@ pub(crate) struct Live {
     signing_keys_heard: AtomicU64,
     feed: Feed,
     uses: Uses,
+    counting: Counting,
 }
 
 impl Live {
@@ -79,6 +87,7 @@ impl Live {
             signing_keys_heard: AtomicU64::new(1),
             feed: Feed::from(store.last_sequence().await?, clock),
             uses: Uses::default(),
+            counting: Counting::default(),
             store,
         })
     }
@@ -94,6 +103,7 @@ impl Live {
                     account: stored.account,
                     noted: Noted::default(),
                     issued: Issued::default(),
+                    counters: Counters::default(),
                 })
             }))
         };
@@ -197,9 +207,22 @@ impl Live {
         self.uses.note(&keypair.noted, used);
     }
 
-    /// Writes the last-used times that were noted.
+    /// Counts that a keypair was used for something; written a few seconds later.
+    pub(crate) fn count_use(
+        &self,
+        id: KeyId,
+        keypair: &Arc<LiveKeypair>,
+        activity: Activity,
+        now: Timestamp,
+        caller: impl FnOnce() -> Caller,
+    ) {
+        self.counting.count(id, keypair, activity, now, caller);
+    }
+
+    /// Writes the last-used times that were noted, and what was counted.
     pub(crate) async fn flush_uses(&self) -> Result<(), StorageError> {
-        self.uses.flush(&*self.store).await
+        self.uses.flush(&*self.store).await?;
+        self.counting.flush(&*self.store).await
     }
 }
 

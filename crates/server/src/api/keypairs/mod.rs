@@ -8,6 +8,8 @@ pub(super) mod of_environment;
 mod public_key_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod usage_tests;
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -26,7 +28,9 @@ use super::authorization::Token;
 use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
-use super::shapes::{AssertionAlgorithmName, KeypairShape, ListShape, ScopeName, TokenBindingName};
+use super::shapes::{
+    AssertionAlgorithmName, KeypairShape, ListShape, ScopeName, TokenBindingName, UsageShape,
+};
 use super::versions::Versioned;
 use crate::app::App;
 use crate::keypairs as acts;
@@ -190,6 +194,12 @@ impl<R> Keypairs<'_, R> {
     async fn show(&self, id: KeyId) -> Result<Versioned<KeypairShape>, ApiError> {
         let keypair = self.app.store.keypair(self.owner, id).await?;
         Ok(self.versioned(&keypair))
+    }
+
+    async fn usage(&self, id: KeyId) -> Result<Json<UsageShape>, ApiError> {
+        let keypair = self.app.store.keypair(self.owner, id).await?;
+        let usage = acts::usage(self.app, &keypair).await?;
+        Ok(Json(UsageShape::at(self.app.clock.now(), &usage)))
     }
 
     async fn change(
