@@ -116,16 +116,6 @@ impl KeypairUsage {
     pub fn unused(&self) -> Scopes {
         self.scopes.iter().filter(|scope| scope.last_used_at.is_none()).map(|scope| scope.scope).collect()
     }
-
-    /// Requests that were let in lately.
-    pub fn recent_requests(&self) -> u64 {
-        self.operations.iter().map(|operation| operation.requests).sum()
-    }
-
-    /// Whether it was used lately, for whatever.
-    pub fn in_use(&self) -> bool {
-        self.token.is_some() || !self.operations.is_empty()
-    }
 }
 
 fn of_operation<'a>(
@@ -215,7 +205,6 @@ mod tests {
         let mut latest = vec![("close", 0, 1, noon(30)), ("responses", 1, 0, noon(30))];
         latest.extend([("access", 7, 0, noon(29)), ("overview", 32, 0, noon(28))]);
         assert_eq!(operations, latest);
-        assert_eq!((known.recent_requests(), known.in_use()), (40, true));
         assert_eq!(known.token.unwrap().at, noon(30));
         assert_eq!(known.since, utc_date(keypair.created_at), "nothing is known from before it was made");
     }
@@ -224,7 +213,8 @@ mod tests {
     fn a_keypair_that_nobody_uses_has_nothing_to_lose() {
         let keypair = keypair("feedback-report:read");
         let known = KeypairUsage::of(&keypair, &counted(Vec::new()), noon(3));
-        assert!(!known.in_use() && known.days.iter().all(|day| day.requests == 0));
+        assert!(known.operations.is_empty() && known.token.is_none());
+        assert!(known.days.iter().all(|day| day.requests == 0));
         assert_eq!(known.unused(), keypair.scopes);
         // A clock that is behind the one that made it.
         let early = KeypairUsage::of(&keypair, &counted(Vec::new()), noon(-3));

@@ -5,6 +5,9 @@ use std::sync::LazyLock;
 use axum::http::Method;
 use axum::http::request::Parts;
 
+/// No address of an operation has more slashes.
+const MOST_PARTS: usize = 12;
+
 /// One of them, as the document has it.
 #[derive(Debug)]
 pub(crate) struct Operation {
@@ -15,7 +18,8 @@ pub(crate) struct Operation {
     pub(crate) path: String,
     /// What it does, in a few words.
     pub(crate) summary: String,
-    segments: usize,
+    /// What stands between the slashes of the path; none for what differs.
+    parts: Box<[Option<String>]>,
 }
 
 /// All of them.
@@ -33,8 +37,9 @@ static ALL: LazyLock<Vec<Operation>> = LazyLock::new(|| {
             if let Some(operation) = operation {
                 let (id, summary) = (operation.operation_id, operation.summary);
                 let (id, summary) = (id.unwrap_or_default(), summary.unwrap_or_default());
-                let segments = path.split('/').count();
-                all.push(Operation { id, method, path: path.clone(), summary, segments });
+                let fixed = |part: &str| (!part.starts_with('{')).then(|| part.to_owned());
+                let parts = path.split('/').map(fixed).collect();
+                all.push(Operation { id, method, path: path.clone(), summary, parts });
             }
         }
     }
@@ -48,13 +53,18 @@ pub(super) fn of_request(parts: &Parts) -> Option<&'static Operation> {
 
 fn of_address(method: &Method, path: &str) -> Option<&'static Operation> {
     let method = if *method == Method::HEAD { &Method::GET } else { method };
-    let segments = path.split('/').count();
+    let (mut given, mut count) = ([""; MOST_PARTS], 0);
+    for (n, part) in path.split('/').enumerate() {
+        *given.get_mut(n)? = part;
+        count = n + 1;
+    }
+    let given = given.get(..count)?;
     let fits = |operation: &&Operation| {
         // The end tells more than the beginning, which many have in common.
-        let mut pairs = operation.path.rsplit('/').zip(path.rsplit('/'));
-        operation.segments == segments
-            && operation.method == *method
-            && pairs.all(|(known, given)| known == given || known.starts_with('{'))
+        let mut pairs = operation.parts.iter().zip(given).rev();
+        operation.method == *method
+            && operation.parts.len() == count
+            && pairs.all(|(known, given)| known.as_deref().is_none_or(|known| known == *given))
     };
     ALL.iter().find(fits)
 }

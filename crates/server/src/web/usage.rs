@@ -20,7 +20,7 @@ pub(super) struct OperationRow {
     pub(super) call: String,
     pub(super) scopes: Vec<&'static str>,
     pub(super) requests: String,
-    pub(super) refused: Option<String>,
+    pub(super) refused: String,
     pub(super) last: When,
     /// From where and by which program, the last time.
     pub(super) by: String,
@@ -29,6 +29,8 @@ pub(super) struct OperationRow {
 /// What a keypair did lately, and would fail to do if it was stopped.
 pub(super) struct Recent {
     pub(super) operations: Vec<OperationRow>,
+    /// What it is refused, for its scopes: nothing more to lose.
+    pub(super) refused: Vec<OperationRow>,
     /// When it last obtained a token, and from where and by which program.
     pub(super) token: Option<(When, String)>,
 }
@@ -43,13 +45,15 @@ impl Recent {
                 call: known.map_or_else(String::new, |known| format!("{} {}", known.method, known.path)),
                 scopes: used.scopes.iter().map(domain::Scope::name).collect(),
                 requests: grouped(used.requests),
-                refused: (used.refused > 0).then(|| grouped(used.refused)),
+                refused: grouped(used.refused),
                 last: When::new(used.last.at, now),
                 by: by(&used.last),
             }
         };
+        let refused = usage.operations.iter().filter(|used| used.refused > 0);
         Self {
-            operations: usage.operations.iter().map(row).collect(),
+            operations: usage.operations.iter().filter(|used| used.requests > 0).map(row).collect(),
+            refused: refused.map(row).collect(),
             token: usage.token.as_ref().map(|last| (When::new(last.at, now), by(last))),
         }
     }
@@ -77,6 +81,10 @@ pub(super) async fn recent(app: &App, keypair: &Keypair) -> Option<Recent> {
     Some(Recent::of(&load(app, keypair).await?, app.clock.now()))
 }
 
+fn requests(count: u64) -> String {
+    if count == 1 { "1 request".to_owned() } else { format!("{} requests", grouped(count)) }
+}
+
 /// How a scope was used, as a sentence.
 pub(super) fn of_scope(used: &ScopeUse, usage: &KeypairUsage, now: Timestamp) -> String {
     let Some(at) = used.last_used_at else {
@@ -87,8 +95,7 @@ pub(super) fn of_scope(used: &ScopeUse, usage: &KeypairUsage, now: Timestamp) ->
         0 => format!("Last let a request in {when}."),
         1 => format!("Let 1 request in during the last {USAGE_RECENT} days, {when}."),
         recent => {
-            let recent = grouped(recent);
-            format!("Let {recent} requests in during the last {USAGE_RECENT} days, the last {when}.")
+            format!("Let {} in during the last {USAGE_RECENT} days, the last {when}.", requests(recent))
         }
     }
 }
@@ -142,7 +149,7 @@ pub(super) async fn in_use(app: &App, admin: &Admin) -> Option<InUse> {
 
 /// The last days in one line of the list.
 pub(super) struct Spark {
-    /// Requests in the last [`USAGE_RECENT`] days.
+    /// How many requests in the last [`USAGE_RECENT`] days.
     pub(super) recent: String,
     /// What it shows, in words.
     pub(super) label: String,
@@ -178,7 +185,7 @@ pub(super) async fn sparks(app: &App, ids: &[KeyId]) -> Vec<Option<Spark>> {
         };
         let sum = |since| of_it().filter(|(_, day, _)| *day >= since).map(|(.., count)| count).sum::<u64>();
         Some(Spark {
-            recent: grouped(sum(recent_from)),
+            recent: requests(sum(recent_from)),
             label: format!("Requests in the last {USAGE_SHOWN} days: {}", grouped(sum(from))),
             bars: of_it().map(bar).collect(),
         })

@@ -27,7 +27,7 @@ pub(crate) struct UsageShape {
     /// The day with which the last seven days begin, which `operations` are of.
     #[schema(value_type = String, format = Date, example = "2026-11-20")]
     operations_from: Date,
-    /// What was done with it in the last seven days and would fail without it, the latest first.
+    /// What was done with it in the last seven days, or refused it for its scopes, the latest first.
     operations: Vec<OperationUseShape>,
 }
 

@@ -74,6 +74,12 @@ async fn a_keypair_s_page_tells_what_it_does_and_takes_away_what_it_does_not_use
     let token = house.token(&made).await;
     house.queries(&token).await;
     house.queries(&token).await;
+    let creating = Request::post(format!("/v1/environments/{}/queries", house.shop.id))
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, "application/json");
+    let refused = send(&house.router, creating.body(Body::from("{}")).unwrap()).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    house.app.live.flush_uses().await.unwrap();
     let used = house.get(&page, &admin).await;
     for words in [
         "List queries",
@@ -84,7 +90,7 @@ async fn a_keypair_s_page_tells_what_it_does_and_takes_away_what_it_does_not_use
     ] {
         assert!(used.body.contains(words), "no {words} in {}", used.body);
     }
-    assert!(used.body.contains("Requests: 2, tokens: 1, refused for their scopes: 0"), "{}", used.body);
+    assert!(used.body.contains("Requests: 2, tokens: 1, refused for their scopes: 1"), "{}", used.body);
     assert!(house.get(&list, &admin).await.body.contains("2 requests in 7 days"));
 
     let removed = house.post(&unused, &admin, &[]).await;
