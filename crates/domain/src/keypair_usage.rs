@@ -109,6 +109,8 @@ impl KeypairUsage {
         }
         operations.sort_by_key(|operation| Reverse(operation.last.at));
         let since = counted.since.max(utc_date(keypair.created_at)).min(today);
+        // What is there is known, whoever counted it.
+        let since = counted.usage.iter().map(|usage| usage.day).fold(since, Date::min);
         Self { since, days, scopes, operations, token }
     }
 
@@ -219,6 +221,8 @@ mod tests {
         // A clock that is behind the one that made it.
         let early = KeypairUsage::of(&keypair, &counted(Vec::new()), noon(-3));
         assert_eq!(early.since, utc_date(noon(-3)));
+        let before = counted(vec![usage(&keypair, -2, Activity::Token, 1)]);
+        assert_eq!(KeypairUsage::of(&keypair, &before, noon(3)).since, utc_date(noon(-2)));
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Knows nothing yet, but everything that changes from now on. Remembers at most `keypairs` keypairs, of some 240
+    /// Knows nothing yet, but everything that changes from now on. Remembers at most `keypairs` keypairs, of some 260
     /// bytes each.
     pub(crate) async fn open(
         store: Arc<dyn Storage>,

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Request, StatusCode};
+use axum::http::{HeaderValue, Request};
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -48,6 +48,14 @@ struct Exchange {
     request: String,
     answer: String,
     good: bool,
+}
+
+/// What came back.
+struct Answered {
+    /// The status as it is read, `200 OK`.
+    status: String,
+    good: bool,
+    body: Value,
 }
 
 /// `POST …/api-management/{key}/try`
@@ -93,17 +101,20 @@ async fn exchange(
         .header(AUTHORIZATION, hidden(&authorization)?)
         .body(Body::from(form))
         .map_err(|_| PageError::Internal)?;
-    let (status, mut body) = send(app, from, request).await?;
-    let access_token =
-        body.get("access_token").and_then(Value::as_str).map(|token| Zeroizing::new(token.to_owned()));
-    if let (Some(body), true) = (body.as_object_mut(), access_token.is_some()) {
+    let mut answered = send(app, from, request).await?;
+    let access_token = answered
+        .body
+        .get("access_token")
+        .and_then(Value::as_str)
+        .map(|token| Zeroizing::new(token.to_owned()));
+    if let (Some(body), true) = (answered.body.as_object_mut(), access_token.is_some()) {
         body.insert("access_token".to_owned(), "eyJ… (not shown)".into());
     }
     let request = format!(
         "POST {TOKEN_PATH}\nAuthorization: Basic (the Key ID and the Key Secret)\n\
          Content-Type: application/x-www-form-urlencoded\n\n{form}"
     );
-    Ok((Exchange::new(request, status, &body), access_token))
+    Ok((Exchange::new(request, &answered), access_token))
 }
 
 /// Asks what the token reaches.
@@ -113,9 +124,9 @@ async fn show_access(app: &Arc<App>, from: &Parts, access_token: &str) -> Result
         .header(AUTHORIZATION, hidden(&authorization)?)
         .body(Body::empty())
         .map_err(|_| PageError::Internal)?;
-    let (status, body) = send(app, from, request).await?;
+    let answered = send(app, from, request).await?;
     let request = format!("GET {ACCESS_PATH}\nAuthorization: Bearer (that token)");
-    Ok(Exchange::new(request, status, &body))
+    Ok(Exchange::new(request, &answered))
 }
 
 /// A header that is not to be printed.
@@ -126,11 +137,7 @@ fn hidden(value: &str) -> Result<HeaderValue, PageError> {
 }
 
 /// Sends a request through all that is around every other, as from whoever looks at the page.
-async fn send(
-    app: &Arc<App>,
-    from: &Parts,
-    mut request: Request<Body>,
-) -> Result<(StatusCode, Value), PageError> {
+async fn send(app: &Arc<App>, from: &Parts, mut request: Request<Body>) -> Result<Answered, PageError> {
     let headers = request.headers_mut();
     headers.insert(USER_AGENT, HeaderValue::from_static("Feedback-API-management"));
     for value in from.headers.get_all("x-forwarded-for") {
@@ -142,12 +149,13 @@ async fn send(
     let Ok(response) = router(app.clone()).oneshot(request).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|_| PageError::Internal)?.to_bytes();
-    Ok((parts.status, serde_json::from_slice(&body).unwrap_or_default()))
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    Ok(Answered { status: parts.status.to_string(), good: parts.status.is_success(), body })
 }
 
 impl Exchange {
-    fn new(request: String, status: StatusCode, body: &Value) -> Self {
-        let body = serde_json::to_string_pretty(body).unwrap_or_default();
-        Self { request, answer: format!("{status}\n\n{body}"), good: status.is_success() }
+    fn new(request: String, answered: &Answered) -> Self {
+        let body = serde_json::to_string_pretty(&answered.body).unwrap_or_default();
+        Self { request, answer: format!("{}\n\n{body}", answered.status), good: answered.good }
     }
 }
