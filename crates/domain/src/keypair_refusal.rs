@@ -52,4 +52,7 @@ pub enum KeypairRefusal {
     /// It would get a secret that it does not accept.
     #[error("the keypair accepts no secrets; let it accept them first, or add a public key")]
     SecretsNotAccepted,
+    /// It would be left without a scope.
+    #[error("none of its scopes was used; disable or remove the keypair instead")]
+    NoScopeUsed,
 }

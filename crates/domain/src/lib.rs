@@ -15,6 +15,7 @@ mod id;
 mod key_secret;
 mod keypair;
 mod keypair_refusal;
+mod keypair_usage;
 mod owner;
 mod public_key;
 mod query;
@@ -30,6 +31,7 @@ mod state;
 mod text;
 mod token;
 mod token_binding;
+mod usage;
 mod user;
 mod verifying_key;
 
@@ -44,6 +46,7 @@ pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, Response
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
 pub use keypair::{Keypair, KeypairEdit, KeypairStatus, NewKeypair};
 pub use keypair_refusal::KeypairRefusal;
+pub use keypair_usage::{KeypairUsage, OperationUse, ScopeUse, UsageDay};
 pub use owner::Owner;
 pub use public_key::{MAX_PUBLIC_KEYS, PublicKey};
 pub use query::Query;
@@ -64,6 +67,10 @@ pub use state::State;
 pub use text::{Comment, Email, Name, QuestionText, TextError};
 pub use token::{MAX_REVOKED, MalformedTokenId, Outlived, RevokedToken, TokenClaims, TokenId};
 pub use token_binding::{Confirmation, TokenBinding, UnknownBinding};
+pub use usage::{
+    Activity, Call, CountedUsage, KeypairInUse, OperationId, Program, USAGE_KEPT, USAGE_RECENT, USAGE_SHOWN,
+    Usage, let_in_by, usage_from,
+};
 pub use user::{PasswordHash, User};
 pub use verifying_key::{AssertionAlgorithm, MalformedThumbprint, PublicKeyError, Thumbprint, VerifyingKey};
 

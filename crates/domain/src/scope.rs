@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::Owner;
 
 /// One permission that a token can carry (RFC 6749 §3.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// `feedback-report:read`
     ReportRead,

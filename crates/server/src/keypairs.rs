@@ -4,8 +4,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    Action, Actor, Held, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, NewKeypair, OldSecrets,
-    Owner, Scopes, Timestamp, VerifyingKey,
+    Action, Actor, Held, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, KeypairUsage, NewKeypair,
+    OldSecrets, Owner, Scopes, Timestamp, USAGE_KEPT, VerifyingKey, usage_from,
 };
 use storage::StorageError;
 
@@ -167,4 +167,27 @@ pub(crate) async fn remove(
 /// Who made the keypair, as the API and the command line say it: an identifier, or `operator`.
 pub(crate) fn maker(actor: &Actor) -> String {
     actor.id().unwrap_or_else(|| actor.name())
+}
+
+/// How the keypair is used, as far as is known: a few seconds late.
+pub(crate) async fn usage(app: &App, keypair: &Keypair) -> Result<KeypairUsage, StorageError> {
+    let now = app.clock.now();
+    let counted = app.store.usage(keypair.id, usage_from(now, USAGE_KEPT)).await?;
+    Ok(KeypairUsage::of(keypair, &counted, now))
+}
+
+/// Takes the scopes from a keypair that let no request in for as long as is known; never all of them. What other nodes have
+/// counted in the last seconds is not known.
+pub(crate) async fn remove_unused_scopes(
+    app: &App,
+    author: &Author,
+    owner: Owner,
+    id: KeyId,
+) -> Result<Keypair, KeypairError> {
+    app.live.flush_uses().await?;
+    let now = app.clock.now();
+    let decide =
+        |before: &Keypair, used: Scopes| Ok((before.without_unused_scopes(used)?, Action::KeypairChanged));
+    let (stamp, from) = (app.stamp(author, now), usage_from(now, USAGE_KEPT));
+    Ok(app.store.change_keypair_by_use(&stamp, owner, id, from, &decide).await??)
 }

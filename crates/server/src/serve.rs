@@ -70,7 +70,7 @@ pub(crate) async fn serve(
     upkeep.shutdown().await;
     drop(following);
     if let Err(error) = app.live.flush_uses().await {
-        tracing::warn!(%error, "the last-used times could not be written");
+        tracing::warn!(%error, "what keypairs were used for could not be written");
     }
     app.store.close().await;
     served
@@ -162,7 +162,7 @@ async fn keep_up(app: Arc<App>) {
             _ = signing_keys.tick() => tend_signing_keys(&app, &mut adopted).await,
             _ = flush.tick() => {
                 if let Err(error) = app.live.flush_uses().await {
-                    tracing::warn!(%error, "the last-used times could not be written; trying again later");
+                    tracing::warn!(%error, "what keypairs were used for could not be written; trying again later");
                 }
             }
             _ = look.tick() => {

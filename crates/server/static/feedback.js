@@ -47,7 +47,7 @@
     once.addEventListener("close", () => {
       if (!leaving) once.showModal();
     });
-    once.querySelector("form").addEventListener("submit", () => {
+    once.querySelector("form.modal-foot").addEventListener("submit", () => {
       leaving = true;
     });
     addEventListener("beforeunload", (event) => {

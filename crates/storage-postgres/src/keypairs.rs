@@ -192,6 +192,12 @@ async fn insert_secret(tx: &mut PgConnection, id: KeyId, secret: &Secret) -> Res
 /// Keeps keypairs from going while their uses are noted.
 const KEEP: &str = "SELECT 1 FROM keypair WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE";
 
+/// Keeps these keypairs from going for the rest of the transaction.
+pub(crate) async fn keep(tx: &mut PgConnection, ids: &[String]) -> Result<()> {
+    sqlx::query(KEEP).bind(ids).execute(tx).await.stored()?;
+    Ok(())
+}
+
 /// Notes uses, of keypairs that there still are, each secret's latest. In order, so that of two who note the same none
 /// waits for one that waits for it.
 const NOTE: &str = "INSERT INTO key_use (keypair_id, n, at) \
@@ -203,7 +209,7 @@ async fn note(tx: &mut PgConnection, uses: &[KeyUse]) -> Result<()> {
     let ids: Vec<String> = uses.iter().map(|used| used.keypair.to_string()).collect();
     let ways: Vec<i64> = uses.iter().map(|used| i64::from(used.secret)).collect();
     let at: Vec<i64> = uses.iter().map(|used| used.at.as_millisecond()).collect();
-    sqlx::query(KEEP).bind(&ids).execute(&mut *tx).await.stored()?;
+    keep(tx, &ids).await?;
     sqlx::query(NOTE).bind(&ids).bind(&ways).bind(&at).execute(tx).await.stored()?;
     Ok(())
 }
@@ -239,6 +245,41 @@ async fn put_secrets(tx: &mut PgConnection, before: &Keypair, after: &Keypair) -
         }
     }
     Ok(())
+}
+
+/// Stores what becomes of a keypair, with its line in the log; nothing if it stays as it was.
+pub(crate) async fn put(
+    tx: &mut PgConnection,
+    stamp: &Stamp,
+    before: &Keypair,
+    after: &Keypair,
+    action: Action,
+) -> Result<()> {
+    if after == before {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE keypair SET comment = $1, scopes = $2, enabled = $3, generation = $4, version = $5, \
+         expires_at = $6, secrets_made = $7, accepts_secrets = $8, token_binding = $9, \
+         allowed_addresses = $10 WHERE id = $11",
+    )
+    .bind(after.comment.as_str())
+    .bind(after.scopes.to_string())
+    .bind(after.enabled)
+    .bind(after.generation)
+    .bind(after.version)
+    .bind(after.expires_at.map(|at| at.as_millisecond()))
+    .bind(i64::from(after.secrets_made))
+    .bind(after.accepts_secrets)
+    .bind(after.token_binding.name())
+    .bind(after.allowed_addresses.to_string())
+    .bind(before.id.to_string())
+    .execute(&mut *tx)
+    .await
+    .stored()?;
+    put_secrets(tx, before, after).await?;
+    public_keys::put(tx, before, after).await?;
+    append(tx, stamp, change(action, before.id, before.owner, before.record(), after.record())).await
 }
 
 #[async_trait]
@@ -321,32 +362,7 @@ impl Keypairs for PostgresStorage {
                 Ok(decided) => decided,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            if after == before {
-                return Ok(Ok(before));
-            }
-            sqlx::query(
-                "UPDATE keypair SET comment = $1, scopes = $2, enabled = $3, generation = $4, version = $5, \
-                 expires_at = $6, secrets_made = $7, accepts_secrets = $8, token_binding = $9, \
-                 allowed_addresses = $10 WHERE id = $11",
-            )
-            .bind(after.comment.as_str())
-            .bind(after.scopes.to_string())
-            .bind(after.enabled)
-            .bind(after.generation)
-            .bind(after.version)
-            .bind(after.expires_at.map(|at| at.as_millisecond()))
-            .bind(i64::from(after.secrets_made))
-            .bind(after.accepts_secrets)
-            .bind(after.token_binding.name())
-            .bind(after.allowed_addresses.to_string())
-            .bind(before.id.to_string())
-            .execute(&mut *tx)
-            .await
-            .stored()?;
-            put_secrets(tx, &before, &after).await?;
-            public_keys::put(tx, &before, &after).await?;
-            let changed = change(action, before.id, before.owner, before.record(), after.record());
-            append(tx, stamp, changed).await?;
+            put(tx, stamp, &before, &after, action).await?;
             Ok(Ok(after))
         })
         .await

@@ -42,6 +42,7 @@ mod sessions;
 )]
 pub mod test_database;
 mod upkeep;
+mod usages;
 mod users;
 
 use std::time::Duration;

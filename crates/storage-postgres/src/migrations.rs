@@ -10,13 +10,14 @@ use storage::{Result, StorageError};
 
 use crate::row::Stored;
 
-const STEPS: [(i64, &str, &str); 7] = [
+const STEPS: [(i64, &str, &str); 8] = [
     (1, "first", include_str!("../migrations/0001_first.sql")),
     (2, "revoked tokens", include_str!("../migrations/0002_revoked_tokens.sql")),
     (3, "signing_keys", include_str!("../migrations/0003_signing_keys.sql")),
     (4, "public_keys", include_str!("../migrations/0004_public_keys.sql")),
     (5, "leaked secrets", include_str!("../migrations/0005_leaked_secrets.sql")),
     (6, "rotation and addresses", include_str!("../migrations/0006_rotation_and_addresses.sql")),
+    (7, "usage", include_str!("../migrations/0007_usage.sql")),
     (8, "token binding", include_str!("../migrations/0008_token_binding.sql")),
 ];
 

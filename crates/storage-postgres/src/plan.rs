@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{NewResponse, PersonHash};
+use domain::{Activity, NewResponse, PersonHash};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use storage::KeyUse;
 use storage::conformance::Fixture;
@@ -17,6 +17,7 @@ async fn fill(f: &Fixture) {
     f.store.create_keypair(&f.stamp(), &keypair).await.unwrap();
     f.store.use_assertion(keypair.id, &f.token(), f.now()).await.unwrap();
     f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at: f.now() }]).await.unwrap();
+    f.store.add_usage(&[f.usage(&keypair, Activity::Token)]).await.unwrap();
     f.store.revoke_token(&f.stamp(), keypair.id, &f.revoked_token()).await.unwrap();
     let response = NewResponse {
         id: f.id(),

@@ -64,12 +64,12 @@ fn series_name(series: Series) -> String {
     }
 }
 
-fn day_number(date: Date) -> i64 {
+pub(crate) fn day_number(date: Date) -> i64 {
     let epoch = Date::constant(1970, 1, 1);
     i64::from((date - epoch).get_days())
 }
 
-fn day_of(number: i64) -> Result<Period> {
+pub(crate) fn day_of(number: i64) -> Result<Period> {
     let day = utc_date(from_millis(number.saturating_mul(MILLIS_A_DAY)));
     Period::new(day, day).map_err(|_| corrupt("day"))
 }

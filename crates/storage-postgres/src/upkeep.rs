@@ -7,7 +7,7 @@ use storage::{Result, StorageError, Upkeep};
 
 use crate::audit::{Change, append};
 use crate::row::Stored;
-use crate::{PostgresStorage, UPKEEP, assertions, lock_of_administration, recount};
+use crate::{PostgresStorage, UPKEEP, assertions, lock_of_administration, recount, usages};
 
 /// As for other verbs, but for statements that read or write all of the store.
 const BEGIN_READING: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = 0";
@@ -29,7 +29,7 @@ const SWEEP: [&str; 3] = [
 /// What should not be there, each with a statement that counts it. The constraints see to that as long as nobody switches
 /// them off, as `pg_restore --disable-triggers` does. Indexes are only read where a statement needs them; pg_amcheck
 /// knows more of those.
-const FAULTS: [(&str, &str); 13] = [
+const FAULTS: [(&str, &str); 14] = [
     (
         "environments of an account that does not exist",
         "SELECT COUNT(*) FROM environment WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = account_id)",
@@ -49,6 +49,10 @@ const FAULTS: [(&str, &str); 13] = [
     (
         "uses of a keypair that does not exist",
         "SELECT COUNT(*) FROM key_use WHERE NOT EXISTS (SELECT 1 FROM keypair WHERE id = keypair_id)",
+    ),
+    (
+        "usage of a keypair that does not exist",
+        "SELECT COUNT(*) FROM key_usage WHERE NOT EXISTS (SELECT 1 FROM keypair WHERE id = keypair_id)",
     ),
     (
         "revoked tokens of a keypair that does not exist",
@@ -90,7 +94,7 @@ const FAULTS: [(&str, &str); 13] = [
 
 /// Every table from end to end, down to what is stored beside its rows. The server finds pages that it can't read, and
 /// with checksums switched on, as initdb can, those that are not as they were written.
-const EVERY_ROW: [&str; 21] = [
+const EVERY_ROW: [&str; 22] = [
     "SELECT MAX(LENGTH(t::TEXT)) FROM account t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM environment t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM users t",
@@ -101,6 +105,7 @@ const EVERY_ROW: [&str; 21] = [
     "SELECT MAX(LENGTH(t::TEXT)) FROM keypair t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM keypair_secret t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM key_use t",
+    "SELECT MAX(LENGTH(t::TEXT)) FROM key_usage t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM revoked_token t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM keypair_public_key t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM used_assertion t",
@@ -132,7 +137,8 @@ impl Upkeep for PostgresStorage {
             Ok(())
         })
         .await?;
-        assertions::sweep(self, now).await
+        assertions::sweep(self, now).await?;
+        usages::sweep(self, now).await
     }
 
     async fn backup(&self, _to: &Path) -> Result<()> {

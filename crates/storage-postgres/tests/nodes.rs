@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use domain::{
-    ChainHash, Date, Environment, KeyId, Keypair, NewResponse, PasswordHash, Period, PersonHash, Query,
-    QueryId, Series,
+    Activity, ChainHash, Date, Environment, KeyId, Keypair, NewResponse, PasswordHash, Period, PersonHash,
+    Query, QueryId, Series,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use storage::conformance::Fixture;
@@ -165,6 +165,11 @@ mod schema {
         f.store.create_keypair(&f.stamp(), &signing).await.unwrap();
         f.store.use_assertion(signing.id, &f.token(), at).await.unwrap();
         f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at }]).await.unwrap();
+        f.store.add_usage(&[f.usage(&keypair, Activity::Token)]).await.unwrap();
+        let from = domain::usage_from(at, 9);
+        f.store.usage(keypair.id, from).await.unwrap();
+        f.store.requests_by_day(&[keypair.id], from).await.unwrap();
+        f.store.keypairs_in_use(account.id.into(), None, from, 9).await.unwrap();
         f.store.queries(environment.id, Slice::first(9)).await.unwrap();
         f.store.query(environment.id, query.id).await.unwrap();
         f.store.users(Slice::first(9)).await.unwrap();
@@ -200,7 +205,7 @@ mod schema {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 21);
+        assert_eq!(tables.len(), 22);
         for table in tables {
             let step = format!("ALTER TABLE {table} ADD COLUMN later TEXT");
             sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut connection).await.unwrap();

@@ -156,6 +156,64 @@ pub(crate) fn change(action: Action, id: KeyId, owner: Owner, before: Value, aft
     Change { action, object: ObjectRef::new("keypair", id), owner: Some(owner), before, after }
 }
 
+/// Stores what becomes of a keypair, with its line in the log; nothing if it stays as it was.
+pub(crate) async fn put(
+    tx: &mut SqliteConnection,
+    stamp: &Stamp,
+    before: &Keypair,
+    after: &Keypair,
+    action: Action,
+) -> Result<()> {
+    if after == before {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
+         expires_at = ?, secrets_made = ?, accepts_secrets = ?, token_binding = ?, \
+         allowed_addresses = ? WHERE id = ?",
+    )
+    .bind(after.comment.as_str())
+    .bind(after.scopes.to_string())
+    .bind(after.enabled)
+    .bind(after.generation)
+    .bind(after.version)
+    .bind(after.expires_at.map(|at| at.as_millisecond()))
+    .bind(after.secrets_made)
+    .bind(after.accepts_secrets)
+    .bind(after.token_binding.name())
+    .bind(after.allowed_addresses.to_string())
+    .bind(before.id.to_string())
+    .execute(&mut *tx)
+    .await
+    .stored()?;
+    for known in &before.secrets {
+        match after.secrets.iter().find(|secret| secret.n == known.n) {
+            None => sqlx::query("DELETE FROM keypair_secret WHERE keypair_id = ? AND n = ?")
+                .bind(before.id.to_string())
+                .bind(known.n),
+            Some(kept) => sqlx::query(
+                "UPDATE keypair_secret SET expires_at = ?, retire_when_idle = ?, idle_counts_from = ? \
+                 WHERE keypair_id = ? AND n = ?",
+            )
+            .bind(kept.expires_at.map(|at| at.as_millisecond()))
+            .bind(kept.retirement.map(|retirement| retirement.when_idle.as_secs()))
+            .bind(kept.retirement.map(|retirement| retirement.counted_from.as_millisecond()))
+            .bind(before.id.to_string())
+            .bind(known.n),
+        }
+        .execute(&mut *tx)
+        .await
+        .stored()?;
+    }
+    for secret in &after.secrets {
+        if !before.secrets.iter().any(|known| known.n == secret.n) {
+            insert_secret(tx, before.id, secret).await?;
+        }
+    }
+    public_keys::put(tx, before, after).await?;
+    append(tx, stamp, change(action, before.id, before.owner, before.record(), after.record())).await
+}
+
 #[async_trait]
 impl Keypairs for SqliteStorage {
     async fn create_keypair(&self, stamp: &Stamp, keypair: &Keypair) -> Result<()> {
@@ -275,55 +333,7 @@ impl Keypairs for SqliteStorage {
             Ok(decided) => decided,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if after == before {
-            return Ok(Ok(before));
-        }
-        sqlx::query(
-            "UPDATE keypair SET comment = ?, scopes = ?, enabled = ?, generation = ?, version = ?, \
-             expires_at = ?, secrets_made = ?, accepts_secrets = ?, token_binding = ?, \
-             allowed_addresses = ? WHERE id = ?",
-        )
-        .bind(after.comment.as_str())
-        .bind(after.scopes.to_string())
-        .bind(after.enabled)
-        .bind(after.generation)
-        .bind(after.version)
-        .bind(after.expires_at.map(|at| at.as_millisecond()))
-        .bind(after.secrets_made)
-        .bind(after.accepts_secrets)
-        .bind(after.token_binding.name())
-        .bind(after.allowed_addresses.to_string())
-        .bind(before.id.to_string())
-        .execute(&mut *tx)
-        .await
-        .stored()?;
-        for known in &before.secrets {
-            match after.secrets.iter().find(|secret| secret.n == known.n) {
-                None => sqlx::query("DELETE FROM keypair_secret WHERE keypair_id = ? AND n = ?")
-                    .bind(before.id.to_string())
-                    .bind(known.n),
-                Some(kept) => sqlx::query(
-                    "UPDATE keypair_secret SET expires_at = ?, retire_when_idle = ?, idle_counts_from = ? \
-                     WHERE keypair_id = ? AND n = ?",
-                )
-                .bind(kept.expires_at.map(|at| at.as_millisecond()))
-                .bind(kept.retirement.map(|retirement| retirement.when_idle.as_secs()))
-                .bind(kept.retirement.map(|retirement| retirement.counted_from.as_millisecond()))
-                .bind(before.id.to_string())
-                .bind(known.n),
-            }
-            .execute(&mut *tx)
-            .await
-            .stored()?;
-        }
-        for secret in &after.secrets {
-            if !before.secrets.iter().any(|known| known.n == secret.n) {
-                insert_secret(&mut tx, before.id, secret).await?;
-            }
-        }
-        public_keys::put(&mut tx, &before, &after).await?;
-        append(&mut tx, stamp, change(action, before.id, before.owner, before.record(), after.record()))
-            .await?;
+        put(&mut tx, stamp, &before, &after, action).await?;
         tx.commit().await.stored()?;
         Ok(Ok(after))
     }

@@ -31,6 +31,7 @@ mod row;
 mod server_keys;
 mod sessions;
 mod upkeep;
+mod usages;
 mod users;
 
 use std::fs::File;

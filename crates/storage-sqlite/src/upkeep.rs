@@ -10,7 +10,7 @@ use storage::{Result, StorageError, Upkeep};
 
 use crate::audit::{Change, append};
 use crate::row::Stored;
-use crate::{SqliteStorage, assertions, begin, files, recount};
+use crate::{SqliteStorage, assertions, begin, files, recount, usages};
 
 /// Makes an empty file, which SQLite fills as it is; `Exists`.
 async fn make_private(file: &Path) -> Result<()> {
@@ -50,7 +50,8 @@ impl Upkeep for SqliteStorage {
         }
         tx.commit().await.stored()?;
         drop(writer);
-        assertions::sweep(self, now).await
+        assertions::sweep(self, now).await?;
+        usages::sweep(self, now).await
     }
 
     async fn backup(&self, to: &Path) -> Result<()> {

@@ -22,6 +22,7 @@ mod server_keys;
 mod sessions;
 mod standing;
 mod upkeep;
+mod usages;
 mod users;
 
 #[cfg(feature = "conformance")]
@@ -51,6 +52,7 @@ pub use server_keys::{DecideSigningKeys, Reseal, ServerKeys, SigningKey, Signing
 pub use sessions::{Session, Sessions};
 pub use standing::require_standing;
 pub use upkeep::Upkeep;
+pub use usages::{DecideByUse, Usages};
 pub use users::Users;
 
 /// Every verb of every noun.
@@ -67,6 +69,7 @@ pub trait Storage:
     + ServerKeys
     + Sessions
     + Upkeep
+    + Usages
     + Users
 {
 }
@@ -84,6 +87,7 @@ impl<T> Storage for T where
         + ServerKeys
         + Sessions
         + Upkeep
+        + Usages
         + Users
 {
 }

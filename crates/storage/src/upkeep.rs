@@ -11,8 +11,8 @@ pub trait Upkeep: Send + Sync {
     /// Answers if the store can be read.
     async fn ping(&self) -> Result<()>;
 
-    /// Forgets sessions, invitations and used assertions that had run out at `now`, and tokens whose revocation need not be
-    /// kept. Not atomic as a whole: other verbs get their turn between parts of it.
+    /// Forgets sessions, invitations and used assertions that had run out at `now`, tokens whose revocation need not be
+    /// kept, and usage from before the days that are kept. Not atomic as a whole: other verbs get their turn between parts of it.
     async fn sweep(&self, now: Timestamp) -> Result<()>;
 
     /// Writes a consistent copy of the store to a new file, beside running servers; `Exists`. `NotHere` for a store that

@@ -7,12 +7,16 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use domain::{AccountId, Actor, Environment, EnvironmentId, KeyId, Owner, QueryId, Scope, Scopes, Standing};
+use domain::{
+    AccountId, Activity, Actor, Environment, EnvironmentId, KeyId, OperationId, Owner, QueryId, Scope,
+    Scopes, Standing, let_in_by,
+};
 
 use super::error::ApiError;
+use super::operations;
 use crate::app::{App, Author};
 use crate::client_address::client_address;
-use crate::live::LiveKeypair;
+use crate::live::{Caller, LiveKeypair};
 use crate::oauth::access_token::{self, Scheme, TokenRefused, Verified};
 use crate::oauth::dpop::ProofRefused;
 
@@ -148,10 +152,18 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for Token<R> {
             Ok(verified) => verified,
             Err(refused) => return Err(refusal(scheme, refused)),
         };
-        if !R::ANY_OF.is_empty() && !R::ANY_OF.iter().any(|scope| verified.scopes.contains(*scope)) {
+        let address = client_address(&parts.extensions, &parts.headers, &app.config.trusted_proxies);
+        let by = let_in_by(R::ANY_OF, verified.scopes);
+        let lacking = by.is_none() && !R::ANY_OF.is_empty();
+        if let Some(operation) = operations::of_request(parts) {
+            let id = OperationId::from(operation.id.as_str());
+            let activity = if lacking { Activity::Refused(id) } else { Activity::Request(id, by) };
+            let caller = || Caller::new(&parts.headers, address);
+            app.live.count_use(verified.claims.keypair, &verified.live, activity, verified.judged_at, caller);
+        }
+        if lacking {
             return Err(ApiError::MissingScope(scheme, R::ANY_OF));
         }
-        let address = client_address(&parts.extensions, &parts.headers, &app.config.trusted_proxies);
         Ok(Self { verified, address, requirement: PhantomData })
     }
 }

@@ -348,6 +348,7 @@ impl From<KeypairError> for ApiError {
             KeypairError::Store(error) => error.into(),
             KeypairError::Refused(refusal) => match refusal {
                 KeypairRefusal::Scopes(error) => Self::BadFields(vec![FieldError::new("scopes", error)]),
+                KeypairRefusal::NoScopeUsed => Self::BadFields(vec![FieldError::new("scopes", refusal)]),
                 KeypairRefusal::ExpiryInThePast => {
                     Self::BadFields(vec![FieldError::new("expires_at", refusal)])
                 }

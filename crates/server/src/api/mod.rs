@@ -16,6 +16,7 @@ pub(crate) mod error;
 mod keypairs;
 mod leaked_secrets;
 mod openapi;
+pub(crate) mod operations;
 mod parameters;
 mod queries;
 mod reports;
@@ -72,6 +73,7 @@ fn endpoints() -> Endpoints {
         .and(endpoint!(of_environment::list))
         .and(endpoint!(of_environment::create))
         .and(endpoint!(of_environment::show))
+        .and(endpoint!(of_environment::usage))
         .and(endpoint!(of_environment::change))
         .and(endpoint!(of_environment::remove))
         .and(endpoint!(of_environment::rotate))
@@ -81,6 +83,7 @@ fn endpoints() -> Endpoints {
         .and(endpoint!(of_account::list))
         .and(endpoint!(of_account::create))
         .and(endpoint!(of_account::show))
+        .and(endpoint!(of_account::usage))
         .and(endpoint!(of_account::change))
         .and(endpoint!(of_account::remove))
         .and(endpoint!(of_account::rotate))

@@ -10,7 +10,7 @@ use super::failure::{About, Failure, Result};
 use super::output::{self, instant, instant_or, short};
 use super::public_key::PublicKey;
 use super::store::{Common, PART, operator, place};
-use super::{account, arguments, ask, environment};
+use super::{account, arguments, ask, environment, key_usage};
 use crate::api::shapes::KeypairShape;
 use crate::app::{App, Missing};
 use crate::keypairs;
@@ -56,6 +56,11 @@ enum Act {
     },
     /// Show a keypair
     Show {
+        /// key_…
+        key: String,
+    },
+    /// Show how a keypair is used: by day, by scope, and what was done in the last seven days
+    Usage {
         /// key_…
         key: String,
     },
@@ -177,6 +182,7 @@ impl Act {
             }
             Self::List { owner } => list(app, json, owner).await,
             Self::Show { key } => print(app, json, &find(app, &key).await?),
+            Self::Usage { key } => key_usage::show(app, json, &find(app, &key).await?).await,
             Self::Enable { key } => switch(app, json, &key, true).await,
             Self::Disable { key } => switch(app, json, &key, false).await,
             Self::Edit { key, comment, scope, expires, accept_secrets, token_binding, allow_from } => {

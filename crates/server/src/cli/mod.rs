@@ -9,6 +9,7 @@ mod demo;
 mod environment;
 mod failure;
 mod key;
+mod key_usage;
 mod logs;
 mod master_key;
 mod output;

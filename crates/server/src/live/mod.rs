@@ -3,6 +3,7 @@
 //! The rule that everything hangs on: memory counts only while the feed was read less than [`LEASE`] ago. A node that
 //! can't read it trusts nothing that it remembers; it asks the store, and where that fails too, it refuses.
 
+mod counting;
 mod feed;
 #[cfg(test)]
 mod model_tests;
@@ -12,12 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::{AccountId, Action, Clock, Credential, Environment, EnvironmentId, KeyId, Owner};
+use domain::{AccountId, Action, Activity, Clock, Credential, Environment, EnvironmentId, KeyId, Owner};
 use quick_cache::sync::Cache;
 use storage::{KeyUse, Storage, StorageError};
 
+use counting::{Counters, Counting};
 use feed::{Feed, Heard};
 use uses::{Noted, Uses};
+
+pub(crate) use counting::Caller;
 
 /// How long memory counts after the feed was read: below the second that is promised, by what an answer may take.
 const LEASE: Duration = Duration::from_millis(800);
@@ -25,7 +29,7 @@ const LEASE: Duration = Duration::from_millis(800);
 /// How often the feed is read.
 pub(crate) const FEED_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How often last-used times are written.
+/// How often last-used times and counts are written.
 pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
 const ENVIRONMENTS: usize = 10_000;
@@ -38,6 +42,7 @@ pub(crate) struct LiveKeypair {
     /// The account that is the owner, or that owns the environment that is.
     pub(crate) account: AccountId,
     noted: Noted,
+    counters: Counters,
 }
 
 /// What is true right now.
@@ -51,10 +56,11 @@ pub(crate) struct Live {
     signing_keys_heard: AtomicU64,
     feed: Feed,
     uses: Uses,
+    counting: Counting,
 }
 
 impl Live {
-    /// Knows nothing yet, but everything that changes from now on. Remembers at most `keypairs` keypairs, of some 240
+    /// Knows nothing yet, but everything that changes from now on. Remembers at most `keypairs` keypairs, of some 260
     /// bytes each.
     pub(crate) async fn open(
         store: Arc<dyn Storage>,
@@ -69,6 +75,7 @@ impl Live {
             signing_keys_heard: AtomicU64::new(1),
             feed: Feed::from(store.last_sequence().await?, clock),
             uses: Uses::default(),
+            counting: Counting::default(),
             store,
         })
     }
@@ -82,6 +89,7 @@ impl Live {
                     account: stored.account,
                     credential: stored.into_credential(),
                     noted: Noted::default(),
+                    counters: Counters::default(),
                 })
             }))
         };
@@ -185,9 +193,22 @@ impl Live {
         self.uses.note(&keypair.noted, used);
     }
 
-    /// Writes the last-used times that were noted.
+    /// Counts that a keypair was used for something; written a few seconds later.
+    pub(crate) fn count_use(
+        &self,
+        id: KeyId,
+        keypair: &Arc<LiveKeypair>,
+        activity: Activity,
+        now: Timestamp,
+        caller: impl FnOnce() -> Caller,
+    ) {
+        self.counting.count(id, keypair, activity, now, caller);
+    }
+
+    /// Writes the last-used times that were noted, and what was counted.
     pub(crate) async fn flush_uses(&self) -> Result<(), StorageError> {
-        self.uses.flush(&*self.store).await
+        self.uses.flush(&*self.store).await?;
+        self.counting.flush(&*self.store).await
     }
 }
 

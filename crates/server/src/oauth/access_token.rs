@@ -170,6 +170,8 @@ pub(crate) struct Verified {
     pub(crate) live: Arc<LiveKeypair>,
     /// The scopes that it has now: issued with, and still allowed.
     pub(crate) scopes: Scopes,
+    /// When that was found.
+    pub(crate) judged_at: Timestamp,
 }
 
 /// Why a token is not accepted.
@@ -310,6 +312,34 @@ pub(super) async fn worth_something(
     }
 }
 
+/// What a token says and what it is worth, for an administrator of its keypair to see.
+#[derive(Clone, Debug)]
+pub(crate) struct Examined {
+    pub(crate) claims: TokenClaims,
+    /// The one environment that it was narrowed to, if any.
+    pub(crate) narrowed_to: Option<EnvironmentId>,
+    pub(crate) issued_at: Timestamp,
+    /// The scopes that it has now.
+    pub(crate) worth: Result<Scopes, Outlived>,
+}
+
+/// Looks at a token; none if no key of ours signed it. That is no use of it.
+pub(crate) async fn examine(
+    app: &App,
+    token: &str,
+    now: Timestamp,
+) -> Result<Option<Examined>, StorageError> {
+    let Signed { claims, narrowed_to, issued_at, .. } = match signed(app, token).await {
+        Ok(signed) => signed,
+        Err(TokenRefused::Unavailable(error)) => return Err(error),
+        Err(_) => return Ok(None),
+    };
+    let live = app.live.keypair(claims.keypair).await?.ok_or(Outlived::Removed);
+    let worth = live.and_then(|live| claims.scopes_at(now, &live.credential));
+    let issued_at = Timestamp::from_second(issued_at).unwrap_or(now);
+    Ok(Some(Examined { claims, narrowed_to, issued_at, worth }))
+}
+
 /// What a token says, if a key that is ours signed it.
 async fn signed(app: &App, token: &str) -> Result<Signed, TokenRefused> {
     let hash = sha256(token.as_bytes());
@@ -333,7 +363,7 @@ async fn judge(app: &App, signed: Signed, now: Timestamp) -> Result<Verified, To
     let scopes = claims
         .scopes_at(now, &live.credential)
         .map_err(|outlived| TokenRefused::Invalid(outlived.to_string()))?;
-    Ok(Verified { claims, signed_by: key, narrowed_to, issued_at, live, scopes })
+    Ok(Verified { claims, signed_by: key, narrowed_to, issued_at, live, scopes, judged_at: now })
 }
 
 /// Reads a token that this server signed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use domain::{Confirmation, EnvironmentId, Timestamp, TokenBinding, grant_scopes};
+use domain::{Activity, Confirmation, EnvironmentId, Timestamp, TokenBinding, grant_scopes};
 use serde::Serialize;
 use storage::KeyUse;
 
@@ -16,7 +16,7 @@ use super::dpop::{Proven, prove};
 use super::error::OAuthError;
 use crate::app::App;
 use crate::client_certificate::client_certificate;
-use crate::live::LiveKeypair;
+use crate::live::{Caller, LiveKeypair};
 
 /// A successful answer (RFC 6749 §5.1).
 #[derive(Debug, Serialize)]
@@ -59,6 +59,8 @@ pub(super) async fn token(
         .await
         .map_err(|error| OAuthError::Unavailable(error.into()))?;
     app.live.note_use(&live, KeyUse { keypair: key, secret: n, at: now });
+    let caller = || Caller::new(&request.parts.headers, request.address(&app));
+    app.live.count_use(key, &live, Activity::Token, now, caller);
     let answer = Answer {
         access_token: issued.token,
         token_type: Scheme::of(confirmation).name(),

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{KeyId, KeySecret, Keypair, KeypairEdit, KeypairStatus, Timestamp};
+use domain::{KeyId, Keypair, KeypairEdit, KeypairStatus, Owner, Timestamp};
 use serde::Deserialize;
 use storage::Slice;
 
-use super::door::{Admin, Visit};
+use super::door::{Admin, Visit, base};
 use super::dress::page;
 use super::failure::PageError;
+use super::keypair_made::Made;
 use super::outcome::Outcome;
 use super::shell::Shell;
+use super::usage::{Spark, sparks};
 use super::when::When;
 use crate::app::App;
 use crate::keypairs::{self, KeypairError};
@@ -48,15 +50,13 @@ struct Row {
     expires_word: &'static str,
     /// When its secret was reported as leaked, and what to do about it.
     leaked: Option<(When, &'static str)>,
+    /// What it was used for in the last days; none if for nothing, or if that can't be told.
+    spark: Option<Spark>,
 }
 
 impl Row {
-    fn new(keypair: &Keypair, now: Timestamp) -> Self {
-        let (status, status_class) = match keypair.status(now) {
-            KeypairStatus::Active => ("Active", "ok"),
-            KeypairStatus::Disabled => ("Disabled", "off"),
-            KeypairStatus::Expired => ("Expired", "warn"),
-        };
+    fn new(keypair: &Keypair, spark: Option<Spark>, now: Timestamp) -> Self {
+        let (status, status_class) = status_words(keypair.status(now));
         Self {
             id: keypair.id.to_string(),
             copy_target: format!("id-{}", keypair.id),
@@ -76,6 +76,7 @@ impl Row {
             expires: keypair.expires_at.map(|at| When::new(at, now)),
             expires_word: if keypair.expires_at.is_some_and(|at| at <= now) { "Expired" } else { "Expires" },
             leaked: keypair.leaked_at().map(|at| (When::new(at, now), advice(keypair))),
+            spark,
         }
     }
 }
@@ -89,40 +90,12 @@ fn advice(keypair: &Keypair) -> &'static str {
     }
 }
 
-/// The one answer that shows a secret.
-pub(super) struct Made {
-    title: &'static str,
-    key_id: String,
-    secret: String,
-    note: Option<String>,
-    curl_token: String,
-    curl_access: String,
-}
-
-impl Made {
-    /// The answer to having made `secret`.
-    pub(super) fn new(
-        app: &App,
-        title: &'static str,
-        keypair: &Keypair,
-        secret: &KeySecret,
-        note: Option<String>,
-    ) -> Self {
-        let issuer = app.config.issuer();
-        let (id, secret) = (keypair.id, secret.reveal());
-        let request =
-            format!("{issuer}/oauth2/token \\\n  -u '{id}:{secret}' \\\n  -d grant_type=client_credentials");
-        Self {
-            title,
-            key_id: id.to_string(),
-            secret: secret.to_owned(),
-            note,
-            curl_token: format!("curl -sS {request}"),
-            curl_access: format!(
-                "TOKEN=$(curl -sS {request} |\n  sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')\n\
-                 curl -sS -H \"Authorization: Bearer $TOKEN\" {issuer}/v1/access"
-            ),
-        }
+/// What a keypair is, and the class of its badge.
+pub(super) fn status_words(status: KeypairStatus) -> (&'static str, &'static str) {
+    match status {
+        KeypairStatus::Active => ("Active", "ok"),
+        KeypairStatus::Disabled => ("Disabled", "off"),
+        KeypairStatus::Expired => ("Expired", "warn"),
     }
 }
 
@@ -159,12 +132,14 @@ pub(super) async fn show(
     let more = keypairs.len() > LISTED as usize;
     keypairs.truncate(LISTED as usize);
     let next = keypairs.last().filter(|_| more).map(|last| format!("{base}?after={}", last.id));
+    let ids: Vec<KeyId> = keypairs.iter().map(|keypair| keypair.id).collect();
+    let sparks = sparks(app, &ids).await;
     let outcome = if made.is_some() { Outcome::Created } else { Outcome::Shown };
     let view = ListPage {
         shell: admin.shell(app, "api").await?,
         base,
         is_environment: admin.environment.is_some(),
-        keys: keypairs.iter().map(|keypair| Row::new(keypair, now)).collect(),
+        keys: keypairs.iter().zip(sparks).map(|(keypair, spark)| Row::new(keypair, spark, now)).collect(),
         next,
         made,
     };
@@ -173,7 +148,12 @@ pub(super) async fn show(
 
 /// The address of the list.
 pub(super) fn address(visit: &Visit) -> String {
-    format!("{}/administration/access-management/api-management", visit.base())
+    address_of(visit.owner())
+}
+
+/// The address of an owner's list.
+pub(super) fn address_of(owner: Owner) -> String {
+    format!("{}/administration/access-management/api-management", base(owner))
 }
 
 /// What the paths of a keypair's pages carry.

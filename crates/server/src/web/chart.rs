@@ -5,12 +5,12 @@ use domain::{Date, Period, Point, Scores, every_day};
 
 use super::when::{grouped, long_day, short_day};
 
-const TOP: f64 = 14.0;
-const BOTTOM: f64 = 206.0;
-const INTERVALS: u64 = 4;
+pub(super) const TOP: f64 = 14.0;
+pub(super) const BOTTOM: f64 = 206.0;
+pub(super) const INTERVALS: u64 = 4;
 /// Longer periods are drawn per week: bars of a hair's width tell nothing.
 const MOST_BARS: usize = 92;
-const MOST_LABELS: usize = 6;
+pub(super) const MOST_LABELS: usize = 6;
 
 /// Bars of responses over time, with the average score as a line.
 pub(super) struct Chart {
@@ -165,7 +165,7 @@ fn together(days: &[Slot]) -> Option<Slot> {
 }
 
 /// The smallest round step of which four hold `most`.
-fn step_for(most: u64) -> u64 {
+pub(super) fn step_for(most: u64) -> u64 {
     let least = most.div_ceil(INTERVALS).max(1);
     let mut magnitude: u64 = 1;
     loop {
@@ -179,7 +179,8 @@ fn step_for(most: u64) -> u64 {
     }
 }
 
-fn fixed(value: f64) -> String {
+/// A number as the drawing has it.
+pub(super) fn fixed(value: f64) -> String {
     format!("{value:.2}")
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Comment, Keypair, KeypairEdit, KeypairRefusal, Scopes, Timestamp, utc_date};
+use domain::{Comment, Keypair, KeypairEdit, KeypairRefusal, Scope, Scopes, Timestamp, utc_date};
 use storage::StorageError;
 
 use super::api_management::{KeyPath, NumberPath, address, back, refused, sentence};
@@ -18,6 +18,7 @@ use super::keypair_new::{
 };
 use super::outcome::Outcome;
 use super::shell::Shell;
+use super::usage;
 use super::when::{When, length};
 use crate::app::App;
 use crate::keypairs::{self, KeypairError};
@@ -79,7 +80,7 @@ impl EditPage {
             version: keypair.version,
             conflict: false,
             comment: Field::of(&keypair.comment),
-            scopes: scope_choices(&keypair.owner, |scope| keypair.scopes.contains(scope)),
+            scopes: choices(app, keypair, |scope| keypair.scopes.contains(scope)).await,
             scopes_error: None,
             expires: Field::of(keypair.expires_at.map(|at| utc_date(at).to_string()).unwrap_or_default()),
             bindings: binding_choices(keypair.token_binding),
@@ -88,6 +89,19 @@ impl EditPage {
             public_keys,
         })
     }
+}
+
+/// A checkbox for each scope; beside those that it has, how they were used: what would fail without them.
+async fn choices(app: &App, keypair: &Keypair, checked: impl Fn(Scope) -> bool) -> Vec<ScopeChoice> {
+    let mut choices = scope_choices(&keypair.owner, checked);
+    if let Some(usage) = usage::load(app, keypair).await {
+        for used in &usage.scopes {
+            if let Some(choice) = choices.iter_mut().find(|choice| choice.name == used.scope.name()) {
+                choice.used = Some(usage::of_scope(used, &usage, app.clock.now()));
+            }
+        }
+    }
+    choices
 }
 
 /// `GET …/api-management/{key}/edit`
@@ -113,7 +127,8 @@ pub(super) async fn save(
     let mut form = EditPage::new(&app, &admin, &keypair).await?;
     form.comment = Field::of(fields.optional("comment")?.unwrap_or_default());
     form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
-    form.scopes = scope_choices(&owner, |scope| fields.all("scope").any(|name| name == scope.name()));
+    let chosen = |scope: Scope| fields.all("scope").any(|name| name == scope.name());
+    form.scopes = choices(&app, &keypair, chosen).await;
     let token_binding = read_binding(&fields)?;
     form.bindings = binding_choices(token_binding.unwrap_or(keypair.token_binding));
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));

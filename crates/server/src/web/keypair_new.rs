@@ -11,11 +11,12 @@ use domain::{
 };
 use jiff::ToSpan;
 
-use super::api_management::{self, Made, address, refused, sentence};
+use super::api_management::{self, address, refused, sentence};
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::keypair_made::Made;
 use super::once::{Refusal, UNKNOWN};
 use super::outcome::Outcome;
 use super::shell::Shell;
@@ -71,12 +72,18 @@ pub(super) struct ScopeChoice {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) checked: bool,
+    /// How it was used, of a keypair that has it.
+    pub(super) used: Option<String>,
 }
 
 /// A checkbox for each scope that a keypair of `owner` can have.
 pub(super) fn scope_choices(owner: &Owner, checked: impl Fn(Scope) -> bool) -> Vec<ScopeChoice> {
-    let choice =
-        |scope: Scope| ScopeChoice { name: scope.name(), help: scope.allows(), checked: checked(scope) };
+    let choice = |scope: Scope| ScopeChoice {
+        name: scope.name(),
+        help: scope.allows(),
+        checked: checked(scope),
+        used: None,
+    };
     Scopes::available_to(owner).iter().map(choice).collect()
 }
 

@@ -14,6 +14,7 @@ use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::outcome::Outcome;
 use super::shell::Shell;
+use super::usage::{self, Recent};
 use crate::app::App;
 use crate::keypairs;
 
@@ -30,6 +31,8 @@ struct RemovePage {
     comment: String,
     enabled: bool,
     confirm: Field,
+    /// What would fail; none if that can't be told.
+    recent: Option<Recent>,
 }
 
 /// `GET …/api-management/{key}/remove`
@@ -77,5 +80,6 @@ async fn view(app: &App, admin: &Admin, keypair: &Keypair, confirm: Field) -> Re
         comment: keypair.comment.to_string(),
         enabled: keypair.enabled,
         confirm,
+        recent: usage::recent(app, keypair).await,
     })
 }

@@ -7,11 +7,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::{Keypair, OldSecrets, SignedDuration};
 
-use super::api_management::{self, KeyPath, Made, address, refused};
+use super::api_management::{self, KeyPath, address, refused};
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::Fields;
+use super::keypair_made::Made;
 use super::once::{Refusal, UNKNOWN};
 use super::outcome::Outcome;
 use super::shell::Shell;

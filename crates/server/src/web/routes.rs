@@ -11,8 +11,9 @@ use super::once::Once;
 use super::throttle::Throttle;
 use super::{
     account, administration, api_management, assets, audit_log, dress, environment, home, invitation,
-    keypair_edit, keypair_new, keypair_public_keys, keypair_remove, keypair_rotate, leaked_secret, places,
-    profile, queries, query, query_edit, set_up, settings, sign_in, users,
+    keypair, keypair_edit, keypair_new, keypair_public_keys, keypair_remove, keypair_rotate, keypair_try,
+    leaked_secret, places, profile, queries, query, query_edit, set_up, settings, sign_in, token_reach,
+    users,
 };
 use crate::app::App;
 use crate::whole_body::LONGEST_ELSEWHERE;
@@ -87,6 +88,11 @@ fn administration(base: &str) -> Vec<Page> {
         get(keys(""), api_management::list),
         post(keys(""), keypair_new::create),
         get(keys("/new"), keypair_new::show),
+        get(keys("/token"), token_reach::show),
+        post(keys("/token"), token_reach::tell),
+        get(keys("/{key}"), keypair::show),
+        post(keys("/{key}/scopes/remove-unused"), keypair::remove_unused_scopes),
+        post(keys("/{key}/try"), keypair_try::attempt),
         post(keys("/{key}/enable"), api_management::enable),
         post(keys("/{key}/disable"), api_management::disable),
         get(keys("/{key}/edit"), keypair_edit::show),

@@ -13,6 +13,7 @@ use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::outcome::Outcome;
 use super::shell::Shell;
+use super::usage::{self, InUse};
 use crate::app::App;
 
 #[derive(Template)]
@@ -27,6 +28,8 @@ struct SettingsPage {
     name: Field,
     confirm: Field,
     ends: &'static [&'static str],
+    /// What would fail; none if that can't be told.
+    in_use: Option<InUse>,
 }
 
 impl SettingsPage {
@@ -42,6 +45,7 @@ impl SettingsPage {
             name: Field::of(admin.name()),
             confirm: Field::default(),
             ends: if admin.environment.is_some() { &ENVIRONMENT_ENDS } else { &ACCOUNT_ENDS },
+            in_use: usage::in_use(app, admin).await,
         })
     }
 }

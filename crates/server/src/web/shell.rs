@@ -104,11 +104,13 @@ fn switcher(places: Vec<NamedPlace>, here: Option<Owner>) -> Vec<AccountEntry> {
     entries
 }
 
-const NOTICES: [(&str, &str); 21] = [
+const NOTICES: [(&str, &str); 23] = [
     ("keypair-disabled", "The keypair is disabled. Its tokens stopped working."),
     ("keypair-enabled", "The keypair is enabled. Clients need new tokens; those from before stay dead."),
     ("keypair-saved", "The keypair was saved."),
     ("keypair-removed", "The keypair was removed for good."),
+    ("scopes-removed", "The scopes that were not used were removed. Tokens already issued lost them."),
+    ("scopes-all-used", "Every scope was used in the meantime. Nothing was changed."),
     ("secret-ended", "The secret stopped working."),
     ("public-key-added", "The public key was added. Whoever has its private half can get tokens."),
     ("public-key-removed", "The public key was removed. Its tokens stopped working."),

@@ -32,6 +32,10 @@ fn a_keypair_is_disabled_enabled_edited_rotated_and_removed() {
     assert!(edited["expires_at"].is_string());
     assert!(operator.json(&["key", "edit", &key, "--expires", "never"])["expires_at"].is_null());
     assert!(stdout(&operator.run(&["key", "show", &key])).contains("-- <b>bold</b>"), "markup is text");
+    let usage = operator.json(&["key", "usage", &key]);
+    assert_eq!(usage["days"].as_array().unwrap().len(), 30);
+    assert_eq!(usage["scopes"], json!([{"scope": "feedback-admin", "last_used_at": null}]));
+    assert!(stdout(&operator.run(&["key", "usage", &key])).contains("It was not used"));
 
     let rotated = operator.json(&["key", "rotate", &key, "--overlap", "7d"]);
     assert!(rotated["secret"].as_str().unwrap().starts_with("fbs_"));
@@ -43,7 +47,7 @@ fn a_keypair_is_disabled_enabled_edited_rotated_and_removed() {
 
     assert!(operator.refusal(&["key", "remove", &key]).contains("--yes"));
     assert_eq!(operator.json(&["key", "remove", &key, "--yes"]), json!({"id": key, "removed": true}));
-    for act in ["show", "enable", "disable"] {
+    for act in ["show", "usage", "enable", "disable"] {
         assert!(operator.refusal(&["key", act, &key]).contains("no keypair"));
     }
 }

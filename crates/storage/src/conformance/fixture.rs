@@ -2,9 +2,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
-    Account, Actor, AllowedAddresses, Comment, Email, Entropy, Environment, KeySecret, Keypair, Name,
-    NewKeypair, OldSecrets, Owner, PasswordHash, Query, QuestionText, RevokedToken, Scope, SignedDuration,
-    Stamp, Timestamp, TokenBinding, TokenId, User, VerifyingKey, from_millis, new_id,
+    Account, Activity, Actor, AllowedAddresses, Call, Comment, Email, Entropy, Environment, KeySecret,
+    Keypair, Name, NewKeypair, OldSecrets, Owner, PasswordHash, Query, QuestionText, RevokedToken, Scope,
+    SignedDuration, Stamp, Timestamp, TokenBinding, TokenId, Usage, User, VerifyingKey, from_millis, new_id,
+    utc_date,
 };
 
 use crate::Storage;
@@ -154,6 +155,12 @@ impl Fixture {
     pub fn with_public_key(&self, keypair: &Keypair, n: usize) -> Keypair {
         let key = VerifyingKey::from_text(PUBLIC_KEYS[n], None).expect("a public key");
         keypair.with_public_key(key, None, None, self.now()).expect("a keypair with a public key")
+    }
+
+    /// One use of the keypair, now.
+    pub fn usage(&self, keypair: &Keypair, activity: Activity) -> Usage {
+        let last = Call { at: self.now(), address: None, program: None };
+        Usage { keypair: keypair.id, day: utc_date(last.at), activity, count: 1, last }
     }
 
     /// A user that is not stored yet.

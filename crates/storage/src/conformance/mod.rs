@@ -14,6 +14,7 @@ mod retirement;
 mod revoked_tokens;
 mod server;
 mod standing;
+mod usages;
 
 pub use fixture::Fixture;
 
@@ -124,6 +125,14 @@ promises! {
         a_change_rests_on_its_scopes_and_on_no_other,
         a_program_shows_a_token_of_its_own,
         after_the_line_that_stops_a_program_none_is_its_own,
+    }
+    usages {
+        usage_adds_up_by_day_and_activity,
+        usage_that_is_added_at_the_same_time_is_counted_whole,
+        usage_goes_with_its_keypair,
+        usage_is_kept_for_some_days,
+        what_closing_an_owner_would_stop_is_told,
+        scopes_are_decided_by_what_was_used,
     }
     server {
         the_log_is_a_chain_in_the_order_of_commits,

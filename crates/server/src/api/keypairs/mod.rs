@@ -12,6 +12,8 @@ mod public_key_tests;
 mod rotation_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod usage_tests;
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -30,7 +32,7 @@ use super::body::{FieldErrors, Instant, present};
 use super::error::ApiError;
 use super::parameters::{Page, page};
 use super::shapes::{
-    AssertionAlgorithmName, FieldError, KeypairShape, ListShape, ScopeName, TokenBindingName,
+    AssertionAlgorithmName, FieldError, KeypairShape, ListShape, ScopeName, TokenBindingName, UsageShape,
 };
 use super::versions::Versioned;
 use crate::app::App;
@@ -230,6 +232,12 @@ impl<R: Requirement> Keypairs<'_, R> {
     async fn show(&self, id: KeyId) -> Result<Versioned<KeypairShape>, ApiError> {
         let keypair = self.app.store.keypair(self.owner, id).await?;
         Ok(self.versioned(&keypair))
+    }
+
+    async fn usage(&self, id: KeyId) -> Result<Json<UsageShape>, ApiError> {
+        let keypair = self.app.store.keypair(self.owner, id).await?;
+        let usage = acts::usage(self.app, &keypair).await?;
+        Ok(Json(UsageShape::at(self.app.clock.now(), &usage)))
     }
 
     async fn change(

@@ -13,7 +13,7 @@ use crate::api::authorization::{AccountAdmin, InAccount, InPath, SecretNumber};
 use crate::api::body::{Body, OptionalBody};
 use crate::api::error::ApiError;
 use crate::api::parameters::{NoParameters, Page, PageParameters, Parameters};
-use crate::api::shapes::{KeypairShape, KeypairWithSecret, ListShape, Problem};
+use crate::api::shapes::{KeypairShape, KeypairWithSecret, ListShape, Problem, UsageShape};
 use crate::api::versions::{IfMatch, IfMatchParameter, Versioned};
 use crate::app::App;
 
@@ -257,4 +257,24 @@ pub(in crate::api) async fn delete_public_key(
     IfMatch(expected): IfMatch,
 ) -> Result<Versioned<KeypairShape>, ApiError> {
     keypairs(&app, &account).delete_public_key(id, public.0, expected).await
+}
+
+/// Show how a keypair is used
+///
+/// Tokens and requests of the last 30 days, when each scope last let a request in, and what was done in the last seven days:
+/// what would fail if the keypair was stopped. A few seconds late.
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/{acc}/api-keys/{key}/usage",
+    operation_id = "showAccountKeypairUsage",
+    tag = "Keypairs of the account",
+    responses((status = 200, description = "How it is used.", body = UsageShape)),
+)]
+pub(in crate::api) async fn usage(
+    account: Administered,
+    State(app): State<Arc<App>>,
+    InPath(id): InPath<KeyId>,
+    _: NoParameters,
+) -> Result<Json<UsageShape>, ApiError> {
+    keypairs(&app, &account).usage(id).await
 }

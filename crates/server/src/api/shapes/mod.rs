@@ -11,6 +11,7 @@ mod problem;
 mod query;
 mod report;
 mod scope;
+mod usage;
 
 pub(crate) use access::{AccessShape, ReachedEnvironment};
 pub(crate) use account::AccountShape;
@@ -23,3 +24,4 @@ pub(crate) use problem::{FieldError, Problem};
 pub(crate) use query::QueryShape;
 pub(crate) use report::{QueryStatisticsShape, ReportShape};
 pub(crate) use scope::ScopeName;
+pub(crate) use usage::UsageShape;

@@ -2,14 +2,14 @@
 
 use domain::{
     Account, Action, Actor, Comment, Email, Environment, Grant, Keypair, KeypairEdit, MAX_BATCH, Name,
-    NewKeypair, Owner, PasswordHash, Query, QuestionText, Role, Scope, Scopes, Stamp, Timestamp, User,
-    new_id,
+    NewKeypair, Owner, PasswordHash, Query, QuestionText, Role, Scope, Stamp, Timestamp, User, new_id,
 };
 use storage::KeyUse;
 
 use super::answers::{self, DAYS, Days};
 use super::company::{ACCOUNT, Asked, DOMAIN, SITES};
 use super::entropy::Seeded;
+use super::usage;
 use crate::app::App;
 use crate::cli::failure::{About, Failure, Result};
 use crate::passwords::Password;
@@ -124,11 +124,11 @@ fn passphrase(app: &App) -> String {
 
 /// Makes the keypairs that were there before today; answers the one that is going to be disabled.
 async fn make_keypairs(app: &App, days: Days, made: &History, by: &Actor) -> Result<Keypair> {
-    let reads = Scopes::from(Scope::ReportRead);
     let warehouse = NewKeypair {
         owner: made.account.id.into(),
         comment: text(Comment::new("Nightly export to the data warehouse"))?,
-        scopes: reads,
+        // One of them is more than it needs, as often.
+        scopes: [Scope::ReportRead, Scope::QueriesCreate].into_iter().collect(),
         expires_at: None,
         token_binding: domain::TokenBinding::None,
         allowed_addresses: domain::AllowedAddresses::default(),
@@ -137,6 +137,7 @@ async fn make_keypairs(app: &App, days: Days, made: &History, by: &Actor) -> Res
     let last_night = days.at(DAYS - 1, 2 * 60).min(days.now);
     let used = KeyUse { keypair: warehouse.id, secret: 1, at: last_night };
     app.store.note_uses(&[used]).await.about("keypair")?;
+    app.store.add_usage(&usage::nightly(&warehouse, days)).await.about("keypair")?;
     let pilot = NewKeypair {
         owner: made.environments.last().map_or(made.account.id.into(), |environment| environment.id.into()),
         comment: text(Comment::new("Pilot of the collection kiosks"))?,

@@ -7,6 +7,7 @@ mod entropy;
 mod history;
 mod paper;
 mod tour;
+mod usage;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;

@@ -12,6 +12,7 @@ mod outcomes;
 mod people;
 mod places;
 mod public_keys;
+mod usage;
 
 use std::sync::Arc;
 

@@ -1,0 +1,15 @@
+-- How often a keypair was used for one thing on one day: for what, by the kind of activity ('token', 'request', 'refused'),
+-- the operation of the API and the scope that let it in, each empty where there is none; and by whom the last time.
+CREATE TABLE key_usage (
+    keypair_id   TEXT COLLATE "C" NOT NULL REFERENCES keypair (id) ON DELETE CASCADE,
+    day          BIGINT NOT NULL,
+    kind         TEXT COLLATE "C" NOT NULL,
+    operation    TEXT COLLATE "C" NOT NULL,
+    scope        TEXT COLLATE "C" NOT NULL,
+    count        BIGINT NOT NULL,
+    last_at      BIGINT NOT NULL,
+    last_address TEXT,
+    last_program TEXT,
+    PRIMARY KEY (keypair_id, day, kind, operation, scope)
+);
+CREATE INDEX key_usage_by_day ON key_usage (day);
