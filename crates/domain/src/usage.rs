@@ -207,6 +207,7 @@ pub(crate) mod tests {
             scopes: scopes.parse().unwrap(),
             expires_at: None,
             token_binding: TokenBinding::None,
+            allowed_addresses: crate::AllowedAddresses::default(),
         };
         Keypair::create(new, None, Actor::Operator, noon(0), &Sevens).unwrap().0
     }

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::{AccountId, Action, Activity, Clock, Credential, Environment, EnvironmentId, KeyId, Owner};
+use domain::{
+    AccountId, Action, Activity, Clock, Credential, Environment, EnvironmentId, KeyId, Owner, Timestamp,
+};
 use quick_cache::sync::Cache;
 use storage::{KeyUse, Storage, StorageError};
 

@@ -20,8 +20,9 @@ impl House {
             scopes: scopes.parse().unwrap(),
             expires_at: None,
             token_binding: TokenBinding::None,
+            allowed_addresses: domain::AllowedAddresses::default(),
         };
-        let operator = Author { actor: domain::Actor::Operator, address: None };
+        let operator = Author { actor: domain::Actor::Operator, address: None, standing: None };
         let (keypair, secret) = crate::keypairs::create(&self.app, &operator, new, None).await.unwrap();
         (keypair.id, secret)
     }
