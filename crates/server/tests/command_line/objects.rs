@@ -44,6 +44,7 @@ fn objects_have_the_names_of_the_api() {
         keys(&keypair),
         [
             "accepts_secrets",
+            "allowed_addresses",
             "comment",
             "created_at",
             "created_by",
