@@ -66,7 +66,7 @@ test('every page, in both themes, wide and narrow', async (t) => {
           `/environments/${environment.id}`,
           `/environments/${empty.id}`,
         );
-        for (const part of ['users', 'api-management', 'api-management-new', 'edit', 'public-keys', 'rotate', 'remove', 'audit-log', 'settings', 'queries', 'queries-new', 'queries-one', 'docs']) {
+        for (const part of ['users', 'api-management', 'api-management-new', 'edit', 'public-keys', 'rotate', 'remove', 'applications', 'audit-log', 'settings', 'queries', 'queries-new', 'queries-one', 'docs']) {
           assert.ok([...shapes].some((shape) => shape.endsWith(part)), `${part} is not among ${[...shapes]}`);
         }
 

@@ -4,9 +4,12 @@
 //! functions in here; everything around them loads, calls and saves.
 
 mod account;
+mod application;
+mod application_grant;
 mod audit;
 mod chance;
 mod clock;
+mod code_challenge;
 mod credential;
 mod id;
 mod key_secret;
@@ -15,6 +18,8 @@ mod keypair_refusal;
 mod owner;
 mod public_key;
 mod query;
+mod redirect_uri;
+mod refresh_token;
 mod report;
 mod response;
 mod role;
@@ -29,17 +34,26 @@ mod user;
 mod verifying_key;
 
 pub use account::{Account, Environment};
+pub use application::{Application, Client, ClientId, MalformedClientId};
+pub use application_grant::{
+    ApplicationGrant, AuthorizationCode, CodeExchange, GrantRefusal, GrantTokenClaims, LiveGrant, Wanted,
+};
 pub use audit::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Stamp};
 pub use chance::Entropy;
 pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
+pub use code_challenge::{CodeChallenge, MalformedChallenge};
 pub use credential::Credential;
-pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id};
+pub use id::{
+    AccountId, ApplicationId, EnvironmentId, EventId, GrantId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id,
+};
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
 pub use keypair::{Keypair, KeypairEdit, KeypairStatus, NewKeypair};
 pub use keypair_refusal::KeypairRefusal;
 pub use owner::Owner;
 pub use public_key::{MAX_PUBLIC_KEYS, PublicKey};
 pub use query::Query;
+pub use redirect_uri::{RedirectUri, RedirectUriError, RedirectUris};
+pub use refresh_token::RefreshToken;
 pub use report::{
     MAX_DAYS, MAX_HISTORY, Period, PeriodError, Point, QueryStatistics, Scores, Series, every_day,
 };

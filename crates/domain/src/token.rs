@@ -109,6 +109,9 @@ pub enum Outlived {
     /// The keypair itself gave it up.
     #[error("it was revoked")]
     Revoked,
+    /// The grant that gave it was ended, or has run out.
+    #[error("what was granted to the application was ended")]
+    Grant,
 }
 
 impl TokenClaims {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{NewResponse, PersonHash};
+use domain::{Grant, NewResponse, PersonHash, Role};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use storage::KeyUse;
 use storage::conformance::Fixture;
@@ -18,6 +18,10 @@ async fn fill(f: &Fixture) {
     f.store.use_assertion(keypair.id, &f.token(), f.now()).await.unwrap();
     f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at: f.now() }]).await.unwrap();
     f.store.revoke_token(&f.stamp(), keypair.id, &f.revoked_token()).await.unwrap();
+    let user = f.user("person@example.com").await;
+    let grant = Grant { on: environment.id.into(), role: Role::Reader };
+    f.store.grant_role(&f.stamp(), user.id, grant).await.unwrap();
+    f.granted(&f.code(&f.application(environment.id).await, user.id)).await;
     let response = NewResponse {
         id: f.id(),
         external_id: Some("one".to_owned()),

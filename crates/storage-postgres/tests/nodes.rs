@@ -200,7 +200,7 @@ mod schema {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 21);
+        assert_eq!(tables.len(), 25);
         for table in tables {
             let step = format!("ALTER TABLE {table} ADD COLUMN later TEXT");
             sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut connection).await.unwrap();

@@ -11,13 +11,14 @@ use storage::{Result, StorageError};
 
 use crate::files;
 
-const STEPS: [(i64, &str, &str); 6] = [
+const STEPS: [(i64, &str, &str); 7] = [
     (1, "first", include_str!("../migrations/0001_first.sql")),
     (2, "revoked tokens", include_str!("../migrations/0002_revoked_tokens.sql")),
     (3, "signing_keys", include_str!("../migrations/0003_signing_keys.sql")),
     (4, "public_keys", include_str!("../migrations/0004_public_keys.sql")),
     (5, "leaked secrets", include_str!("../migrations/0005_leaked_secrets.sql")),
     (8, "token binding", include_str!("../migrations/0008_token_binding.sql")),
+    (9, "applications", include_str!("../migrations/0009_applications.sql")),
 ];
 
 /// Held while the schema is brought up to date, so that processes that start together do it one by one. Makes the

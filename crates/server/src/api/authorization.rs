@@ -7,12 +7,11 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use domain::{AccountId, Actor, Environment, EnvironmentId, KeyId, Owner, QueryId, Scope, Scopes};
+use domain::{AccountId, ApplicationId, Environment, EnvironmentId, KeyId, Owner, QueryId, Scope, Scopes};
 
 use super::error::ApiError;
 use crate::app::{App, Author};
 use crate::client_address::client_address;
-use crate::live::LiveKeypair;
 use crate::oauth::access_token::{self, Scheme, TokenRefused, Verified};
 use crate::oauth::dpop::ProofRefused;
 
@@ -98,7 +97,7 @@ pub(crate) struct Token<R> {
 }
 
 impl<R> Token<R> {
-    /// What the token says of itself, its keypair, and the scopes that it has at this moment.
+    /// What the token rests on, and the scopes that it has at this moment.
     pub(crate) fn verified(&self) -> &Verified {
         &self.verified
     }
@@ -108,19 +107,14 @@ impl<R> Token<R> {
         self.verified.scopes
     }
 
-    /// The keypair that obtained it.
-    pub(crate) fn live(&self) -> &LiveKeypair {
-        &self.verified.live
-    }
-
     /// Whom the log names for what the caller changes.
     pub(crate) fn author(&self) -> Author {
-        Author { actor: Actor::Keypair(self.verified.claims.keypair), address: self.address }
+        Author { actor: self.verified.actor(), address: self.address }
     }
 
     /// The account, if the token reaches the account itself and not merely environments.
     pub(crate) fn account(&self) -> Result<AccountId, ApiError> {
-        match self.live().credential.owner {
+        match self.verified.owner() {
             Owner::Account(account) if self.verified.reaches_account(account) => Ok(account),
             _ => Err(ApiError::NotFound),
         }
@@ -228,7 +222,7 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for InEnvironment<R> {
     }
 }
 
-/// The caller has a token that meets `R` and reaches the account in the address: one of the account's own keypairs.
+/// The caller has a token that meets `R` and reaches the account in the address: it is of the account itself.
 pub(crate) struct InAccount<R> {
     token: Token<R>,
     account: AccountId,
@@ -296,6 +290,10 @@ impl PathPart for EnvironmentId {
 
 impl PathPart for KeyId {
     const NAME: &'static str = "key";
+}
+
+impl PathPart for ApplicationId {
+    const NAME: &'static str = "app";
 }
 
 impl PathPart for QueryId {

@@ -1,10 +1,11 @@
 //! Too many failures of clients. What is limited is what they cost: a secret of 256 bits can't be found by trying. So the
 //! right one opens whatever failed before it, and nobody can lock anybody out.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use domain::{KeyId, Timestamp};
+use domain::Timestamp;
 
 use crate::failures::{Failures, Key, key, network};
 
@@ -12,22 +13,22 @@ const WINDOW_SECONDS: i64 = 60;
 const FAILURES_PER_CLIENT_AND_ADDRESS: u32 = 30;
 const FAILURES_PER_ADDRESS: u32 = 300;
 
-/// Failures per Key ID from one address, and per address.
+/// Failures per client_id from one address, and per address.
 pub(crate) struct Throttle {
     failures: Failures,
     /// Nobody is over a limit any more from this second on. Hardly ever anybody is, and then nobody need be looked up.
     nobody_from: AtomicI64,
 }
 
-/// Who tries: a Key ID, or what can't be one, from an address.
-pub(super) struct Client {
+/// Who tries: a client_id, or what can't be one, from an address.
+pub(super) struct Attempt {
     both: Key,
     address: Key,
 }
 
-impl Client {
-    pub(super) fn new(key_id: Option<KeyId>, address: Option<IpAddr>) -> Self {
-        let id = key_id.map(|id| id.to_string()).unwrap_or_default();
+impl Attempt {
+    pub(super) fn new(client_id: Option<impl Display>, address: Option<IpAddr>) -> Self {
+        let id = client_id.map(|id| id.to_string()).unwrap_or_default();
         let address = network(address);
         Self { both: key(&["both", &id, &address]), address: key(&["address", &address]) }
     }
@@ -40,21 +41,21 @@ impl Throttle {
     }
 
     /// For how many seconds more the client is to let it be, if it failed too often.
-    pub(super) fn left(&self, client: impl FnOnce() -> Client, now: Timestamp) -> Option<i64> {
+    pub(super) fn left(&self, attempt: impl FnOnce() -> Attempt, now: Timestamp) -> Option<i64> {
         if now.as_second() >= self.nobody_from.load(Ordering::Relaxed) {
             return None;
         }
-        let client = client();
+        let attempt = attempt();
         let failures = self.failures.at(now);
-        let both = failures.left(&client.both, FAILURES_PER_CLIENT_AND_ADDRESS);
-        both.max(failures.left(&client.address, FAILURES_PER_ADDRESS))
+        let both = failures.left(&attempt.both, FAILURES_PER_CLIENT_AND_ADDRESS);
+        both.max(failures.left(&attempt.address, FAILURES_PER_ADDRESS))
     }
 
     /// The client failed.
-    pub(super) fn failed(&self, client: &Client, now: Timestamp) {
+    pub(super) fn failed(&self, attempt: &Attempt, now: Timestamp) {
         let mut failures = self.failures.at(now);
-        let of_both = failures.add(client.both);
-        let of_address = failures.add(client.address);
+        let of_both = failures.add(attempt.both);
+        let of_address = failures.add(attempt.address);
         if of_both >= FAILURES_PER_CLIENT_AND_ADDRESS || of_address >= FAILURES_PER_ADDRESS {
             self.nobody_from.fetch_max(now.as_second() + WINDOW_SECONDS, Ordering::Relaxed);
         }
@@ -69,9 +70,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn client(id: u32, address: u32) -> Client {
-        let id = format!("key_01jdaaaaaaaaaaaaaaaaaa{id:04}").parse().unwrap();
-        Client::new(Some(id), Some(IpAddr::from(address.to_be_bytes())))
+    fn client(id: u32, address: u32) -> Attempt {
+        Attempt::new(Some(id), Some(IpAddr::from(address.to_be_bytes())))
     }
 
     #[test]
