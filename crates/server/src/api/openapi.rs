@@ -52,7 +52,7 @@ pub(super) fn description() -> OpenApi {
     let scopes = || Scopes::from_iter(Scope::ALL.map(|scope| (scope.name(), scope.allows())));
     let by_keypair = Flow::ClientCredentials(ClientCredentials::new(TOKEN_PATH, scopes()));
     let by_person = Flow::AuthorizationCode(
-        AuthorizationCode::new(AUTHORIZATION_PATH, TOKEN_PATH, scopes()).refresh_url(TOKEN_PATH),
+        AuthorizationCode::with_refresh_url(AUTHORIZATION_PATH, TOKEN_PATH, scopes(), TOKEN_PATH),
     );
     let scheme = SecurityScheme::OAuth2(OAuth2::with_description(
         [by_keypair, by_person],

@@ -203,7 +203,7 @@ async fn exchange(
 }
 
 /// What is at the bottom of an error: that is what people can do something about.
-fn root(error: &(dyn std::error::Error + 'static)) -> &(dyn std::error::Error + 'static) {
+fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     let mut root = error;
     while let Some(source) = root.source() {
         root = source;
