@@ -1,8 +1,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    AccountId, ClientId, CodeChallenge, Environment, EnvironmentId, GrantId, Outlived, Owner, Role, ScopeError,
-    Scopes, SecretHash, TokenId, User, UserId,
+    AccountId, ClientId, CodeChallenge, Environment, EnvironmentId, GrantId, Outlived, Owner, Role,
+    ScopeError, Scopes, SecretHash, TokenId, User, UserId,
 };
 
 /// How long a code can be exchanged. It only has to come back from the browser.
@@ -337,7 +337,10 @@ mod tests {
         assert_eq!(one(&grant, &environment), Ok(()));
         assert_eq!(one(&grant, &elsewhere), Err(GrantRefusal::Target));
         let next = "env_00000000000000000000000001".parse().ok();
-        assert_eq!(one(&ApplicationGrant { narrowed_to: next, ..grant }, &environment), Err(GrantRefusal::Target));
+        assert_eq!(
+            one(&ApplicationGrant { narrowed_to: next, ..grant }, &environment),
+            Err(GrantRefusal::Target)
+        );
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
 pub use code_challenge::{CodeChallenge, MalformedChallenge};
 pub use credential::Credential;
 pub use id::{
-    AccountId, ApplicationId, EnvironmentId, EventId, GrantId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id,
+    AccountId, ApplicationId, EnvironmentId, EventId, GrantId, IdKind, KeyId, QueryId, ResponseId, UserId,
+    new_id,
 };
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
 pub use keypair::{Keypair, KeypairEdit, KeypairStatus, NewKeypair};

@@ -92,7 +92,8 @@ fn is_web(text: &str) -> bool {
 /// A scheme that is the reverse of a domain name of the application's makers (RFC 8252 §7.1).
 fn has_own_scheme(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
-    let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+');
+    let known =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+');
     scheme.bytes().all(known)
         && scheme.starts_with(|first: char| first.is_ascii_lowercase())
         && scheme.split('.').count() > 1

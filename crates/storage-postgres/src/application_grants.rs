@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use domain::{
     AccountId, Action, Actor, ApplicationGrant, AuthorizationCode, ClientId, CodeChallenge, CodeExchange,
-    GrantId, GrantRefusal, LiveGrant, Name, ObjectRef, Owner, Place, Role, SecretHash, Stamp, Timestamp, User,
-    UserId, Wanted,
+    GrantId, GrantRefusal, LiveGrant, Name, ObjectRef, Owner, Place, Role, SecretHash, Stamp, Timestamp,
+    User, UserId, Wanted,
 };
 use serde_json::Value;
 use sqlx::PgConnection;

@@ -169,7 +169,10 @@ mod tests {
     #[tokio::test]
     async fn a_part_of_the_list_reads_no_more_than_it_shows() {
         let steps = Planner::new().await.plan(NEWEST).await;
-        assert!(steps.contains(&"application_of_owner ((owner_id = $2) AND (id < $3))".to_owned()), "{steps:?}");
+        assert!(
+            steps.contains(&"application_of_owner ((owner_id = $2) AND (id < $3))".to_owned()),
+            "{steps:?}"
+        );
         assert!(!steps.iter().any(|step| step.starts_with("Seq Scan")), "{steps:?}");
     }
 }

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use domain::{
     AccountId, Action, Actor, ApplicationGrant, AuthorizationCode, ClientId, CodeChallenge, CodeExchange,
-    GrantId, GrantRefusal, LiveGrant, Name, ObjectRef, Owner, Place, Role, SecretHash, Stamp, Timestamp, User,
-    UserId, Wanted,
+    GrantId, GrantRefusal, LiveGrant, Name, ObjectRef, Owner, Place, Role, SecretHash, Stamp, Timestamp,
+    User, UserId, Wanted,
 };
 use serde_json::Value;
 use sqlx::SqliteConnection;
@@ -256,14 +256,16 @@ impl ApplicationGrants for SqliteStorage {
                 return Ok(Err(refusal));
             }
         };
-        sqlx::query("UPDATE application_grant SET last_used_at = ?, expires_at = ?, refresh_token = ? WHERE id = ?")
-            .bind(live.grant.last_used_at.as_millisecond())
-            .bind(live.grant.expires_at.as_millisecond())
-            .bind(live.grant.refresh_token)
-            .bind(id.to_string())
-            .execute(&mut *tx)
-            .await
-            .stored()?;
+        sqlx::query(
+            "UPDATE application_grant SET last_used_at = ?, expires_at = ?, refresh_token = ? WHERE id = ?",
+        )
+        .bind(live.grant.last_used_at.as_millisecond())
+        .bind(live.grant.expires_at.as_millisecond())
+        .bind(live.grant.refresh_token)
+        .bind(id.to_string())
+        .execute(&mut *tx)
+        .await
+        .stored()?;
         put_refresh_token(&mut tx, &live.grant, next).await?;
         tx.commit().await.stored()?;
         Ok(Ok(live))

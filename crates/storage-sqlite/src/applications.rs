@@ -90,13 +90,14 @@ impl Applications for SqliteStorage {
     }
 
     async fn application(&self, owner: Owner, id: ApplicationId, now: Timestamp) -> Result<ApplicationInUse> {
-        let row = sqlx::query(concat!("SELECT ", columns!(), " FROM application WHERE id = ? AND owner_id = ?"))
-            .bind(now.as_millisecond())
-            .bind(id.to_string())
-            .bind(owner.to_string())
-            .fetch_one(&self.readers)
-            .await
-            .stored()?;
+        let row =
+            sqlx::query(concat!("SELECT ", columns!(), " FROM application WHERE id = ? AND owner_id = ?"))
+                .bind(now.as_millisecond())
+                .bind(id.to_string())
+                .bind(owner.to_string())
+                .fetch_one(&self.readers)
+                .await
+                .stored()?;
         in_use(&row)
     }
 

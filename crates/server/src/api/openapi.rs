@@ -51,9 +51,12 @@ pub(super) fn description() -> OpenApi {
     let mut document = Description::openapi();
     let scopes = || Scopes::from_iter(Scope::ALL.map(|scope| (scope.name(), scope.allows())));
     let by_keypair = Flow::ClientCredentials(ClientCredentials::new(TOKEN_PATH, scopes()));
-    let by_person = Flow::AuthorizationCode(
-        AuthorizationCode::with_refresh_url(AUTHORIZATION_PATH, TOKEN_PATH, scopes(), TOKEN_PATH),
-    );
+    let by_person = Flow::AuthorizationCode(AuthorizationCode::with_refresh_url(
+        AUTHORIZATION_PATH,
+        TOKEN_PATH,
+        scopes(),
+        TOKEN_PATH,
+    ));
     let scheme = SecurityScheme::OAuth2(OAuth2::with_description(
         [by_keypair, by_person],
         "An access token of an API keypair: the Key ID is the `client_id`, the Key Secret the `client_secret`. Sent as \

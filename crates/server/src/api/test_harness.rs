@@ -13,8 +13,8 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::{
-    Account, AccountId, Actor, Application, Clock, Comment, Environment, EnvironmentId, KeySecret, Keypair, Name,
-    NewKeypair, Owner, Query, QuestionText, RedirectUris, Scopes, Timestamp, from_millis,
+    Account, AccountId, Actor, Application, Clock, Comment, Environment, EnvironmentId, KeySecret, Keypair,
+    Name, NewKeypair, Owner, Query, QuestionText, RedirectUris, Scopes, Timestamp, from_millis,
 };
 use http_body_util::BodyExt;
 use serde_json::Value;

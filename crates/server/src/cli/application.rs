@@ -69,7 +69,8 @@ impl Act {
         match self {
             Self::Create { owner, name, redirect_uri } => {
                 let owner = arguments::owner(&owner)?;
-                let uris = RedirectUris::new(redirect_uri.iter().map(String::as_str)).map_err(Failure::new)?;
+                let uris =
+                    RedirectUris::new(redirect_uri.iter().map(String::as_str)).map_err(Failure::new)?;
                 let made = Registered::new(owner, arguments::name(&name)?, uris, now, &*app.entropy);
                 let stamp = app.stamp(&operator(), now);
                 let what = format!("{} {owner}", owner.kind());

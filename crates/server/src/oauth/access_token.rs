@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use domain::{
-    AccountId, Actor, ClientId, Confirmation, Credential, Environment, EnvironmentId, GrantTokenClaims, KeyId,
-    LiveGrant, Owner, Scopes, Thumbprint, Timestamp, TokenClaims, TokenId, UserId,
+    AccountId, Actor, ClientId, Confirmation, Credential, Environment, EnvironmentId, GrantTokenClaims,
+    KeyId, LiveGrant, Owner, Scopes, Thumbprint, Timestamp, TokenClaims, TokenId, UserId,
 };
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};

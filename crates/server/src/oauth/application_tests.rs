@@ -65,8 +65,11 @@ impl World {
 
     async fn person(server: &TestApp, email: &str) -> User {
         let now = server.now();
-        let user =
-            User { id: new_id(now, &*server.app.entropy), email: Email::new(email).unwrap(), created_at: now };
+        let user = User {
+            id: new_id(now, &*server.app.entropy),
+            email: Email::new(email).unwrap(),
+            created_at: now,
+        };
         let stamp = server.app.stamp(&Author { actor: Actor::Operator, address: None }, now);
         let hash = PasswordHash::from_phc("$argon2id$of-nothing".to_owned());
         server.app.store.create_user(&stamp, &user, &hash).await.unwrap();
@@ -95,13 +98,7 @@ impl World {
         self.code_for(&self.user, self.client(), owner, scopes).await
     }
 
-    async fn code_for(
-        &self,
-        user: &User,
-        client: ClientId,
-        owner: impl Into<Owner>,
-        scopes: &str,
-    ) -> String {
+    async fn code_for(&self, user: &User, client: ClientId, owner: impl Into<Owner>, scopes: &str) -> String {
         let code = authorization_code::generate(&self.server.app);
         let stored = AuthorizationCode {
             hash: authorization_code::hash(&code),
@@ -205,7 +202,8 @@ async fn a_code_gives_a_token_that_acts_for_the_person() {
     let path = format!("/v1/environments/{}/queries", world.environment);
     let query = json!({"title": "Checkout", "question": "How was it?"});
     world.server.call(&given.access, "POST", &path, query).await.expect(201);
-    let line = world.server.app.store.audit_events(world.environment.into(), None, 1).await.unwrap().remove(0);
+    let line =
+        world.server.app.store.audit_events(world.environment.into(), None, 1).await.unwrap().remove(0);
     let person = Actor::User(world.user.id, world.user.email.to_string());
     assert_eq!((line.action.as_str(), line.stamp.actor), ("query.created", person));
     world.server.pass(Duration::from_secs(900));
@@ -232,10 +230,16 @@ async fn a_code_is_refused_to_everybody_but_whoever_asked_for_it() {
     }
     said.dedup();
     assert_eq!(said.len(), 1, "{said:?}");
-    for (name, value) in
-        [("code", code.as_str()), ("redirect_uri", REDIRECT_URI), ("code_verifier", VERIFIER), ("client_id", &own)]
-    {
-        let said = World::refused(&world.token(&right.replace(&format!("&{name}={value}"), "")).await, "invalid_request");
+    for (name, value) in [
+        ("code", code.as_str()),
+        ("redirect_uri", REDIRECT_URI),
+        ("code_verifier", VERIFIER),
+        ("client_id", &own),
+    ] {
+        let said = World::refused(
+            &world.token(&right.replace(&format!("&{name}={value}"), "")).await,
+            "invalid_request",
+        );
         assert!(said.contains(&format!("'{name}' is missing")), "{said}");
         let twice = format!("{right}&{name}={value}");
         World::refused(&world.token(&twice).await, "invalid_request");
@@ -314,7 +318,8 @@ async fn a_refresh_token_gives_no_more_than_was_granted_and_a_refused_one_is_not
         World::refused(&answer, if nonsense.is_empty() { "invalid_request" } else { "invalid_grant" });
     }
 
-    let narrow = format!("{right}&scope=feedback-report:read&resource={ISSUER}/v1/environments/{}", world.environment);
+    let narrow =
+        format!("{right}&scope=feedback-report:read&resource={ISSUER}/v1/environments/{}", world.environment);
     let narrow = Given::read(&world.token(&narrow).await);
     assert_eq!(narrow.answer["scope"], "feedback-report:read");
     let access = world.serves(&narrow.access).await;
@@ -425,8 +430,7 @@ async fn a_token_reaches_what_was_granted_and_nothing_of_another_customer() {
     // A person of another customer's, who has no role here, gives nothing here.
     let code = world.code_for(&stranger, world.client(), world.account, ADMIN).await;
     World::refused(&world.token(&world.exchange(&code)).await, "invalid_grant");
-    assert!(!Client::Application(world.application.clone())
-        .may_act_at(domain::Place::Account(strangers)));
+    assert!(!Client::Application(world.application.clone()).may_act_at(domain::Place::Account(strangers)));
     let keys = format!("/v1/environments/{}/api-keys", world.environment);
     let made = json!({"scopes": ["feedback-report:read"]});
     server.call(&of_environment.access, "POST", &keys, made).await.expect(201);
@@ -443,7 +447,8 @@ async fn an_application_gives_up_what_it_was_granted() {
         let answer = world.send(super::REVOCATION_PATH, &form, &[]).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, ""));
     };
-    let (own, other) = (world.application.id.to_string(), world.server.application(world.account).await.id.to_string());
+    let (own, other) =
+        (world.application.id.to_string(), world.server.application(world.account).await.id.to_string());
     let first = world.given(world.account, ADMIN).await;
     let second = Given::read(&world.token(&world.refresh(&first.refresh)).await);
     for nothing in [first.refresh.as_str(), &second.access, "nonsense"] {
@@ -464,7 +469,10 @@ async fn an_application_gives_up_what_it_was_granted() {
     let given = world.given(world.account, ADMIN).await;
     revoke(&own, &given.access).await;
     world.refuses(&given.access).await;
-    World::refused(&world.send(super::REVOCATION_PATH, &format!("client_id={own}"), &[]).await, "invalid_request");
+    World::refused(
+        &world.send(super::REVOCATION_PATH, &format!("client_id={own}"), &[]).await,
+        "invalid_request",
+    );
     let with_secret = format!("token={}&client_id={own}&client_secret=x", given.access);
     World::refused(&world.send(super::REVOCATION_PATH, &with_secret, &[]).await, "invalid_client");
     let key = world.server.key(world.account, "feedback-report:read").await;

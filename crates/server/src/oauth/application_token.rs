@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use domain::{Actor, CodeExchange, Environment, GrantRefusal, LiveGrant, RefreshToken, Timestamp, Wanted, new_id};
+use domain::{
+    Actor, CodeExchange, Environment, GrantRefusal, LiveGrant, RefreshToken, Timestamp, Wanted, new_id,
+};
 use storage::StorageError;
 
 use super::access_token::{issue_by_grant, parse_resource};
@@ -16,10 +18,15 @@ use crate::app::{App, Author};
 
 const CODE_IS_NONE: &str = "the code is unknown, used or run out, or it was given to another client_id or redirect_uri, or the \
      code_verifier is not the one; let the person begin anew";
-const REFRESH_TOKEN_IS_NONE: &str = "the refresh token is unknown, used or run out, or what was granted was ended; let the person begin anew";
+const REFRESH_TOKEN_IS_NONE: &str =
+    "the refresh token is unknown, used or run out, or what was granted was ended; let the person begin anew";
 
 /// Exchanges a code.
-pub(super) async fn by_code(app: &App, request: &ClientRequest, now: Timestamp) -> Result<Answer, OAuthError> {
+pub(super) async fn by_code(
+    app: &App,
+    request: &ClientRequest,
+    now: Timestamp,
+) -> Result<Answer, OAuthError> {
     let client = ApplicationClient::of(app, request, now).await?;
     let needed = |name: &str| {
         let missing = || OAuthError::InvalidRequest(format!("the parameter `{name}` is missing"));

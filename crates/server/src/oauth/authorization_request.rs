@@ -198,6 +198,7 @@ fn asked(app: &App, parameters: &Parameters) -> Result<Asked, Refusal> {
             )
         })?,
     };
-    let owner = parameters.get("owner").map(str::parse::<Owner>).transpose().map_err(|error| invalid(&error))?;
+    let owner =
+        parameters.get("owner").map(str::parse::<Owner>).transpose().map_err(|error| invalid(&error))?;
     Ok(Asked { challenge, scopes, narrowed_to, owner })
 }

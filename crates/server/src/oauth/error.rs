@@ -74,9 +74,7 @@ pub(crate) enum OAuthError {
         seconds: i64,
     },
     /// The client failed to say who it is too often.
-    #[error(
-        "too many requests with wrong credentials came from this address; wait before the next"
-    )]
+    #[error("too many requests with wrong credentials came from this address; wait before the next")]
     TooManyFailures {
         /// How many seconds to wait.
         seconds: i64,

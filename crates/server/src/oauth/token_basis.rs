@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use domain::{
-    AccountId, Actor, Confirmation, GrantTokenClaims, KeyId, LiveGrant, Owner, Scopes, Timestamp, TokenClaims,
-    TokenId,
+    AccountId, Actor, Confirmation, GrantTokenClaims, KeyId, LiveGrant, Owner, Scopes, Timestamp,
+    TokenClaims, TokenId,
 };
 
 use super::access_token::TokenRefused;
@@ -51,7 +51,8 @@ impl Says {
             }
             Self::Grant(claims) => {
                 let live = app.store.live_grant(claims.grant, now).await?;
-                let live = live.ok_or_else(|| invalid(&"its grant was ended, or its person has no role there"))?;
+                let live =
+                    live.ok_or_else(|| invalid(&"its grant was ended, or its person has no role there"))?;
                 let scopes = claims.scopes_at(now, &live).map_err(|outlived| invalid(&outlived))?;
                 Ok((Basis::Grant(claims, Arc::new(live)), scopes))
             }

@@ -85,7 +85,8 @@ pub(super) async fn create(
     let uris = RedirectUris::new(redirect_uris.value.split_whitespace());
     let (Some(checked), Ok(uris)) = (checked, &uris) else {
         redirect_uris.error = uris.err().map(|error| sentence(&error));
-        let form = ApplicationsPage { name, redirect_uris, ..ApplicationsPage::new(&app, &admin, None).await? };
+        let form =
+            ApplicationsPage { name, redirect_uris, ..ApplicationsPage::new(&app, &admin, None).await? };
         return page(Outcome::Invalid, &form);
     };
     let now = app.clock.now();

@@ -6,9 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{
-    Application, AuthorizationCode, Client, Owner, Role, Scope, Scopes, UserId, effective_role,
-};
+use domain::{Application, AuthorizationCode, Client, Owner, Role, Scope, Scopes, UserId, effective_role};
 use storage::{NamedPlace, Slice};
 
 use super::access::Public;
@@ -145,7 +143,9 @@ pub(super) async fn decide(
     let query = fields.one("request")?;
     let request = AuthorizationRequest::read(&app, query).await?;
     let Ok(asked) = &request.asked else {
-        return Err(PageError::BadForm("The request of the application is not the one that was shown.".to_owned()));
+        return Err(PageError::BadForm(
+            "The request of the application is not the one that was shown.".to_owned(),
+        ));
     };
     match fields.one("decision")? {
         "allow" => {}

@@ -10,9 +10,9 @@ use super::access::{Access, Page, get, post};
 use super::once::Once;
 use super::throttle::Throttle;
 use super::{
-    account, administration, api_management, applications, assets, audit_log, authorize, dress, environment, home, invitation,
-    keypair_edit, keypair_new, keypair_public_keys, keypair_remove, keypair_rotate, leaked_secret, places,
-    profile, queries, query, query_edit, set_up, settings, sign_in, users,
+    account, administration, api_management, applications, assets, audit_log, authorize, dress, environment,
+    home, invitation, keypair_edit, keypair_new, keypair_public_keys, keypair_remove, keypair_rotate,
+    leaked_secret, places, profile, queries, query, query_edit, set_up, settings, sign_in, users,
 };
 use crate::app::App;
 use crate::oauth::AUTHORIZATION_PATH;

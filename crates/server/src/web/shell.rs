@@ -133,7 +133,10 @@ const NOTICES: [(&str, &str); 24] = [
     ("environment-closed", "The environment is closed."),
     ("account-closed", "The account is closed."),
     ("renamed", "The name was changed."),
-    ("password-changed", "Your password was changed. You are signed out everywhere else, and applications have no access any more."),
+    (
+        "password-changed",
+        "Your password was changed. You are signed out everywhere else, and applications have no access any more.",
+    ),
     ("welcome", "Welcome to Feedback."),
 ];
 

@@ -51,8 +51,12 @@ impl World {
 
     /// Exchanges a code as whoever asked for it; the answer's refresh token has `next` for a hash.
     async fn exchange(&self, code: &AuthorizationCode, next: &SecretHash) -> Result<LiveGrant, GrantRefusal> {
-        let exchange =
-            CodeExchange { client: code.client, redirect_uri: &code.redirect_uri, verifier: VERIFIER, wanted: Wanted::default() };
+        let exchange = CodeExchange {
+            client: code.client,
+            redirect_uri: &code.redirect_uri,
+            verifier: VERIFIER,
+            wanted: Wanted::default(),
+        };
         let stamp = anonymous(&self.f);
         self.f.store.exchange_code(&stamp, &code.hash, &exchange, self.f.id(), next).await.unwrap()
     }
@@ -116,7 +120,12 @@ pub async fn a_code_is_nobody_elses(f: Fixture) {
     let (code, next) = (world.code(), world.f.hash());
     world.f.store.put_code(&code).await.unwrap();
     let before = world.now_at().await;
-    let right = CodeExchange { client: code.client, redirect_uri: &code.redirect_uri, verifier: VERIFIER, wanted: Wanted::default() };
+    let right = CodeExchange {
+        client: code.client,
+        redirect_uri: &code.redirect_uri,
+        verifier: VERIFIER,
+        wanted: Wanted::default(),
+    };
     let other = "another-verifier-that-is-long-enough-to-be-one";
     for wrong in [
         CodeExchange { client: ClientId::CommandLine, ..right },
@@ -147,7 +156,12 @@ pub async fn a_code_that_comes_once_more_ends_what_it_gave(f: Fixture) {
     let live = world.exchange(&code, &token).await.unwrap();
     let before = world.now_at().await;
     // Whoever it is: also with the wrong verifier.
-    let exchange = CodeExchange { client: ClientId::CommandLine, redirect_uri: "", verifier: "", wanted: Wanted::default() };
+    let exchange = CodeExchange {
+        client: ClientId::CommandLine,
+        redirect_uri: "",
+        verifier: "",
+        wanted: Wanted::default(),
+    };
     let stamp = anonymous(&world.f);
     let again =
         world.f.store.exchange_code(&stamp, &code.hash, &exchange, world.f.id(), &world.f.hash()).await;
@@ -171,7 +185,8 @@ pub async fn of_the_same_code_at_the_same_time_one_is_exchanged_and_ends(f: Fixt
                     let exchange = CodeExchange {
                         client: code.client,
                         redirect_uri: &code.redirect_uri,
-                        verifier: VERIFIER, wanted: Wanted::default(),
+                        verifier: VERIFIER,
+                        wanted: Wanted::default(),
                     };
                     f.store.exchange_code(&anonymous(&f), &code.hash, &exchange, f.id(), &f.hash()).await
                 })
@@ -187,7 +202,10 @@ pub async fn of_the_same_code_at_the_same_time_one_is_exchanged_and_ends(f: Fixt
         assert_eq!(given.len(), 1);
         assert!(!world.is_live(&given[0]).await);
         let lines = world.lines_since(before).await;
-        assert_eq!(lines.iter().map(|line| line.0.as_str()).collect::<Vec<_>>(), ["grant.created", "grant.revoked"]);
+        assert_eq!(
+            lines.iter().map(|line| line.0.as_str()).collect::<Vec<_>>(),
+            ["grant.created", "grant.revoked"]
+        );
     }
 }
 
@@ -287,7 +305,11 @@ pub async fn a_grant_is_worth_what_the_persons_role_is(f: Fixture) {
     let next = world.f.hash();
     assert_eq!(world.refresh(&token, &next).await.unwrap().scopes(), Scope::ReportRead.into());
     world.give(Role::Administrator).await;
-    assert_eq!(scopes().await.unwrap(), "feedback-report:read feedback-queries:create", "no more than granted");
+    assert_eq!(
+        scopes().await.unwrap(),
+        "feedback-report:read feedback-queries:create",
+        "no more than granted"
+    );
     let another = world.f.user("another@example.com").await;
     let administrator = Grant { on: world.account.id.into(), role: Role::Administrator };
     world.f.store.grant_role(&world.f.stamp(), another.id, administrator).await.unwrap();
@@ -385,8 +407,12 @@ pub async fn a_grant_made_while_its_application_is_removed_does_not_outlive_it(f
         let exchanging = {
             let (f, code) = (world.f.clone(), code.clone());
             tokio::spawn(async move {
-                let exchange =
-                    CodeExchange { client: code.client, redirect_uri: &code.redirect_uri, verifier: VERIFIER, wanted: Wanted::default() };
+                let exchange = CodeExchange {
+                    client: code.client,
+                    redirect_uri: &code.redirect_uri,
+                    verifier: VERIFIER,
+                    wanted: Wanted::default(),
+                };
                 f.store.exchange_code(&anonymous(&f), &code.hash, &exchange, f.id(), &f.hash()).await
             })
         };

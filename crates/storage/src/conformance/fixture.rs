@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::{
     Account, Actor, Application, AuthorizationCode, ClientId, CodeChallenge, CodeExchange, Comment, Email,
     Entropy, Environment, KeySecret, Keypair, LiveGrant, Name, NewKeypair, Owner, PasswordHash, Query,
-    QuestionText, RedirectUris, RevokedToken, Scope, Scopes, SecretHash, Stamp, Timestamp, TokenBinding, TokenId,
-    User, UserId, VerifyingKey, Wanted, from_millis, new_id,
+    QuestionText, RedirectUris, RevokedToken, Scope, Scopes, SecretHash, Stamp, Timestamp, TokenBinding,
+    TokenId, User, UserId, VerifyingKey, Wanted, from_millis, new_id,
 };
 
 use crate::Storage;
@@ -186,8 +186,12 @@ impl Fixture {
     /// What the code is exchanged for, and the hash of its refresh token.
     pub async fn granted(&self, code: &AuthorizationCode) -> (LiveGrant, SecretHash) {
         self.store.put_code(code).await.expect("a code");
-        let exchange =
-            CodeExchange { client: code.client, redirect_uri: &code.redirect_uri, verifier: VERIFIER, wanted: Wanted::default() };
+        let exchange = CodeExchange {
+            client: code.client,
+            redirect_uri: &code.redirect_uri,
+            verifier: VERIFIER,
+            wanted: Wanted::default(),
+        };
         let token = self.hash();
         let given = self.store.exchange_code(&self.stamp(), &code.hash, &exchange, self.id(), &token).await;
         (given.expect("an answer").expect("a grant"), token)

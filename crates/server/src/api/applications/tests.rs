@@ -29,12 +29,16 @@ async fn applications_are_registered_shown_listed_and_removed() {
                 "created_at": object["created_at"],
             })
         );
-        assert_eq!((made.header("etag"), made.header("location")), ("\"1\"", format!("{path}/{id}").as_str()));
+        assert_eq!(
+            (made.header("etag"), made.header("location")),
+            ("\"1\"", format!("{path}/{id}").as_str())
+        );
         assert_eq!(test.get(&token, &format!("{path}/{id}")).await.expect(200), object);
         let list = test.get(&token, &path).await.expect(200);
         assert_eq!(list, json!({"items": [object], "next_cursor": null}));
-        let moved =
-            test.call_with(&token, "DELETE", &format!("{path}/{id}"), json!(null), &[("if-match", "\"2\"")]).await;
+        let moved = test
+            .call_with(&token, "DELETE", &format!("{path}/{id}"), json!(null), &[("if-match", "\"2\"")])
+            .await;
         assert_eq!(moved.problem(412), "precondition_failed");
         let gone = test.call(&token, "DELETE", &format!("{path}/{id}"), json!(null)).await;
         assert_eq!((gone.status.as_u16(), gone.text.as_str()), (204, ""));
@@ -70,8 +74,11 @@ async fn another_customers_application_is_not_there() {
     let test = TestApp::start().await;
     let (account, strangers) = (test.account("Acme").await, test.account("Other").await);
     let environment = test.environment(account, "Production").await;
-    let [of_account, of_environment, theirs] =
-        [test.application(account).await, test.application(environment).await, test.application(strangers).await];
+    let [of_account, of_environment, theirs] = [
+        test.application(account).await,
+        test.application(environment).await,
+        test.application(strangers).await,
+    ];
     let token = test.token(account, "feedback-admin feedback-account-admin").await;
     for (place, id) in [
         (format!("accounts/{account}"), of_environment.id),
@@ -81,7 +88,8 @@ async fn another_customers_application_is_not_there() {
         (format!("accounts/{strangers}"), theirs.id),
     ] {
         for method in ["GET", "DELETE"] {
-            let answer = test.call(&token, method, &format!("/v1/{place}/applications/{id}"), json!(null)).await;
+            let answer =
+                test.call(&token, method, &format!("/v1/{place}/applications/{id}"), json!(null)).await;
             assert_eq!(answer.problem(404), "not_found", "{method} {place} {id}");
         }
     }

@@ -25,11 +25,9 @@ pub(in crate::cli) struct Api {
 impl Api {
     /// A refusal of the API is told by the exit code, too.
     pub(in crate::cli) async fn run(self) -> Result<ExitCode> {
-        let method: Method = self
-            .method
-            .to_ascii_uppercase()
-            .parse()
-            .map_err(|_| Failure::new(format!("`{}` is no method of HTTP", output::short(&self.method, 20))))?;
+        let method: Method = self.method.to_ascii_uppercase().parse().map_err(|_| {
+            Failure::new(format!("`{}` is no method of HTTP", output::short(&self.method, 20)))
+        })?;
         if !self.path.starts_with("/v1/") {
             return Err(Failure::new("the path begins with /v1/, as in /v1/access"));
         }

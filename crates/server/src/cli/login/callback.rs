@@ -47,7 +47,8 @@ struct Expected {
 impl Callback {
     /// Listens on a port that is free.
     pub(super) async fn listen() -> Result<Self> {
-        let failed = |error| Failure::new(format!("can't listen on 127.0.0.1 for the browser's answer: {error}"));
+        let failed =
+            |error| Failure::new(format!("can't listen on 127.0.0.1 for the browser's answer: {error}"));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         Ok(Self { listener, port })
@@ -74,7 +75,9 @@ impl Callback {
         let _ = tokio::time::timeout(FAREWELL, serving).await;
         match answer {
             Ok(Some(answer)) => answer,
-            Ok(None) | Err(_) => Err(Failure::new("no answer came from the browser; run `feedback login` again")),
+            Ok(None) | Err(_) => {
+                Err(Failure::new("no answer came from the browser; run `feedback login` again"))
+            }
         }
     }
 }

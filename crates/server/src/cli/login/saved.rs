@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use domain::{Clock, ClientId, Timestamp};
+use domain::{ClientId, Clock, Timestamp};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -47,11 +47,17 @@ impl LoginFile {
         let at = folder.clone();
         let locked = tokio::task::spawn_blocking(move || {
             DirBuilder::new().recursive(true).mode(0o700).create(&at)?;
-            let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(at.join(LOCK))?;
+            let lock = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(at.join(LOCK))?;
             lock.lock()?;
             Ok(lock)
         });
-        let lock = locked.await.map_err(io::Error::from).flatten().map_err(|error| unusable(&folder, &error))?;
+        let lock =
+            locked.await.map_err(io::Error::from).flatten().map_err(|error| unusable(&folder, &error))?;
         Ok(Self { folder, _lock: lock })
     }
 

@@ -70,8 +70,7 @@ impl AuthorizationServer {
             )));
         }
         let (status, body) = get(&format!("{issuer}{METADATA_PATH}"), None).await?;
-        let found: Option<Self> =
-            serde_json::from_slice(&body).ok().filter(|_| status == StatusCode::OK);
+        let found: Option<Self> = serde_json::from_slice(&body).ok().filter(|_| status == StatusCode::OK);
         let found = found.ok_or_else(|| Failure::new(format!("there is no Feedback server at {issuer}")))?;
         // Else another server could have our answers (RFC 8414 §3.3, RFC 9207).
         let below = format!("{}/", found.issuer);
@@ -115,7 +114,9 @@ impl AuthorizationServer {
     /// Exchanges a code.
     pub(super) async fn tokens(&self, form: &str) -> Result<Tokens> {
         tokens_at(&self.token_endpoint, form).await.map_err(|refused| match refused {
-            Refused::Ended => Failure::new("the server takes the code for none of its own; run `feedback login` again"),
+            Refused::Ended => {
+                Failure::new("the server takes the code for none of its own; run `feedback login` again")
+            }
             Refused::Failed(failure) => failure,
         })
     }
@@ -225,7 +226,8 @@ fn client() -> std::io::Result<HttpClient<HttpsConnector<HttpConnector>, Body>> 
 fn is_safe(url: &str) -> bool {
     let rest = url.strip_prefix("http://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
-    let host = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host);
+    let host =
+        host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host);
     url.starts_with("https://") || matches!(host, "127.0.0.1" | "[::1]" | "localhost")
 }
 
@@ -247,10 +249,14 @@ mod tests {
 
     #[test]
     fn tokens_travel_where_nobody_listens() {
-        for safe in ["https://feedback.example", "http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost"] {
+        for safe in
+            ["https://feedback.example", "http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost"]
+        {
             assert!(is_safe(safe), "{safe}");
         }
-        for unsafe_ in ["http://feedback.example", "http://127.0.0.1.example", "ftp://127.0.0.1", "", "127.0.0.1"] {
+        for unsafe_ in
+            ["http://feedback.example", "http://127.0.0.1.example", "ftp://127.0.0.1", "", "127.0.0.1"]
+        {
             assert!(!is_safe(unsafe_), "{unsafe_}");
         }
     }

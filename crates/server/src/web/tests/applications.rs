@@ -15,7 +15,8 @@ async fn an_administrator_registers_and_removes_an_application() {
     let made = house.post(&page, &cookie, &[("name", "Dash <b>board"), ("redirect_uris", uris)]).await;
     assert_eq!(made.location(), format!("{page}?done=application-created"));
     let listed = house.get(&page, &cookie).await;
-    for said in ["Dash &#60;b&#62;board", "https://example.com/callback", "http://127.0.0.1/", "for 0 people"] {
+    for said in ["Dash &#60;b&#62;board", "https://example.com/callback", "http://127.0.0.1/", "for 0 people"]
+    {
         assert!(listed.body.contains(said), "{said}: {}", listed.body);
     }
     let id = listed.between("name=\"application\" value=\"", "\"").to_owned();

@@ -15,7 +15,8 @@ const ISSUER: &str = "http://127.0.0.1:8080";
 
 async fn application(house: &House, owner: Owner) -> Application {
     let (now, name) = (house.now(), Name::new("Dashboard <b>").unwrap());
-    let uris = RedirectUris::new([CALLBACK, "http://127.0.0.1/callback?x=1", "com.example.app:/done"]).unwrap();
+    let uris =
+        RedirectUris::new([CALLBACK, "http://127.0.0.1/callback?x=1", "com.example.app:/done"]).unwrap();
     let application = Application::new(owner, name, uris, now, &*house.app.entropy);
     let operator = Author { actor: domain::Actor::Operator, address: None };
     house.app.store.create_application(&house.app.stamp(&operator, now), &application).await.unwrap();
@@ -248,7 +249,8 @@ async fn a_person_chooses_among_the_places_where_there_is_something_to_allow() {
     let only_author = request(&of_account, &[("scope", "feedback-queries:create feedback-admin")]);
     let consent = house.get(&address(&only_author), &cookie).await;
     assert_eq!(consent.between("name=\"owner\" value=\"", "\""), house.shop().to_string());
-    assert!(!consent.body.contains("feedback-admin") && !consent.body.contains("feedback-report:read"));
+    let shown = |scope: &str| consent.body.contains(&format!(">{scope}</span>"));
+    assert!(shown("feedback-queries:create") && !shown("feedback-admin") && !shown("feedback-report:read"));
     let narrowed = format!("{ISSUER}/v1/environments/{}", house.kiosk.id);
     let consent = house.get(&address(&request(&of_account, &[("resource", &narrowed)])), &cookie).await;
     assert_eq!(consent.between("name=\"owner\" value=\"", "\""), house.kiosk.id.to_string());
@@ -300,6 +302,8 @@ async fn the_answer_goes_to_a_port_of_the_persons_machine_or_to_a_scheme_of_the_
         let allowed = decide(&house, &cookie, &asked, house.account(), "allow").await;
         assert_eq!(answered(&allowed, &format!("{uri}{joint}"))[0].0, "code", "{uri}");
     }
-    let own = house.get(&address(&request("feedback-cli", &[("redirect_uri", "http://127.0.0.1:1/")])), &cookie).await;
+    let own = house
+        .get(&address(&request("feedback-cli", &[("redirect_uri", "http://127.0.0.1:1/")])), &cookie)
+        .await;
     assert!(own.body.contains("Where may The command line of Feedback act?"), "{}", own.body);
 }
