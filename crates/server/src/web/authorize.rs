@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Application, AuthorizationCode, Client, Owner, Role, Scope, Scopes, UserId, effective_role};
+use domain::{AuthorizationCode, Client, Owner, Role, Scope, Scopes, UserId, effective_role};
 use storage::{NamedPlace, Slice};
 
 use super::access::Public;
@@ -163,7 +163,7 @@ pub(super) async fn decide(
         redirect_uri: request.redirect_uri.clone(),
         challenge: asked.challenge,
         user: person.user.id,
-        owner,
+        owner: candidate.named.place.owner(),
         scopes: candidate.scopes,
         narrowed_to: asked.narrowed_to,
         created_at: app.clock.now(),
@@ -187,13 +187,6 @@ async fn candidates(
             Some(environment) => Some(environment),
             None => return Ok(Vec::new()),
         },
-    };
-    // An application of one environment has no choice.
-    let only = match client {
-        Client::Application(Application { owner: environment @ Owner::Environment(_), .. }) => {
-            Some(*environment).filter(|own| only.is_none_or(|only| only == *own))
-        }
-        _ => only,
     };
     let grants = app.store.grants_of(user).await?;
     let (mut found, mut slice) = (Vec::new(), Slice::first(PART));
