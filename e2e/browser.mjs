@@ -38,6 +38,8 @@ export class Visitor {
   }
 
   #misdeeds = [];
+  /** Other origins that the browser is led to, in the knowledge of the test. */
+  #origins = new Set();
   /** Addresses that were asked for in the knowledge that the answer is an error, which Chromium puts on its console. */
   #refusals = new Set();
 
@@ -45,7 +47,8 @@ export class Visitor {
     const { page, product } = this;
     page.on('request', (request) => {
       const url = request.url();
-      if (!url.startsWith(`${product.url}/`) && !/^(data|blob):/.test(url)) {
+      const led = [...this.#origins].some((origin) => url.startsWith(`${origin}/`));
+      if (!led && !url.startsWith(`${product.url}/`) && !/^(data|blob):/.test(url)) {
         this.#misdeeds.push(`a request left the host: ${url}`);
       }
     });
@@ -68,6 +71,13 @@ export class Visitor {
     await this.page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await this.page.waitForURL((url) => url.pathname !== '/sign-in');
     return this;
+  }
+
+  /** The browser will be led to this origin, and that is right. */
+  expectToLeave(origin) {
+    this.#origins.add(origin);
+    // It asks there for an icon, and there is none.
+    this.#refusals.add(`${origin}/favicon.ico`);
   }
 
   /** This address will answer with an error, and that is right. */

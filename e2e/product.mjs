@@ -135,7 +135,7 @@ export class Product {
     }
     await rm(this.data, { recursive: true });
     assert.equal(this.log.match(/panicked at.*/), null, 'the server panicked');
-    assert.equal(this.log.match(/fbs_[0-9A-Za-z]{49}|eyJ[\w-]+\.eyJ[\w-]+\./), null, 'the log holds a Key Secret or a token');
+    assert.equal(this.log.match(/fb[sr]_[0-9A-Za-z]{49}|eyJ[\w-]+\.eyJ[\w-]+\./), null, 'the log holds a Key Secret or a token');
     for (const secret of this.#secrets) {
       assert.ok(!this.log.includes(secret), `the log holds ${secret.slice(0, 8)}…`);
     }

@@ -20,6 +20,10 @@ test('every page, in both themes, wide and narrow', async (t) => {
   await product.user('reader@example.com', 'reader', environment);
   await product.user('nobody@example.com');
   const found = await product.keypair(environment, SCOPES.slice(0, 1), 'In a public repository');
+  const application = await product.operate(
+    ...['application', 'create', '--owner', account.id, '--name', 'Dashboard in the lobby'],
+    ...['--redirect-uri', 'https://dashboard.example.com/callback', '--redirect-uri', 'http://127.0.0.1/callback'],
+  );
   await fill();
   await mkdir(SCREENSHOTS, { recursive: true });
 
@@ -66,7 +70,7 @@ test('every page, in both themes, wide and narrow', async (t) => {
           `/environments/${environment.id}`,
           `/environments/${empty.id}`,
         );
-        for (const part of ['users', 'api-management', 'api-management-new', 'edit', 'public-keys', 'rotate', 'remove', 'audit-log', 'settings', 'queries', 'queries-new', 'queries-one', 'docs']) {
+        for (const part of ['users', 'api-management', 'api-management-new', 'edit', 'public-keys', 'rotate', 'remove', 'applications', 'audit-log', 'settings', 'queries', 'queries-new', 'queries-one', 'docs']) {
           assert.ok([...shapes].some((shape) => shape.endsWith(part)), `${part} is not among ${[...shapes]}`);
         }
 
@@ -89,10 +93,21 @@ test('every page, in both themes, wide and narrow', async (t) => {
         await admin.open('/nothing-here', 404);
         await look(admin, 'not-found');
 
+        await admin.open(asking({}));
+        await look(admin, 'authorize-where');
+        await admin.open(asking({ owner: environment.id }));
+        await look(admin, 'authorize');
+        await admin.open(asking({ client_id: 'feedback-cli', redirect_uri: 'http://127.0.0.1:1/', owner: account.id }));
+        await look(admin, 'authorize-command-line');
+        await guest.open(asking({ code_challenge: '' }), 400);
+        await look(guest, 'authorize-refused');
+
         const reader = await (await Visitor.arrive(t, browser, product, options)).signIn('reader@example.com');
         await look(reader, 'reader-start');
         const nobody = await (await Visitor.arrive(t, browser, product, options)).signIn('nobody@example.com');
         await look(nobody, 'welcome');
+        await nobody.open(asking({}));
+        await look(nobody, 'authorize-nothing');
         assert.equal(faults.length, 0, faults.join('\n'));
       });
     }
@@ -146,6 +161,19 @@ test('every page, in both themes, wide and narrow', async (t) => {
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'API management' }).waitFor();
   });
+
+  /** Where an application sends a person. */
+  function asking(changes) {
+    const parameters = {
+      response_type: 'code',
+      client_id: application.id,
+      redirect_uri: application.redirect_uris[0],
+      code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+      code_challenge_method: 'S256',
+      ...changes,
+    };
+    return `/oauth2/authorize?${new URLSearchParams(parameters)}`;
+  }
 
   /** The address without what is different from one object to the next. */
   function nameOf(path) {

@@ -167,8 +167,11 @@ test('a bad request for a token is told what to mend', async (t) => {
   });
 
   await t.test('another grant', async () => {
-    for (const grant of ['password', 'authorization_code', 'Client_Credentials']) {
+    for (const grant of ['password', 'Client_Credentials']) {
       assertRefused(await post([AUTH, FORM], `grant_type=${grant}`), 400, 'unsupported_grant_type');
+    }
+    for (const grant of ['authorization_code', 'refresh_token']) {
+      assertRefused(await post([AUTH, FORM], `grant_type=${grant}`), 400, 'unauthorized_client');
     }
   });
 

@@ -32,6 +32,10 @@ ids! {
     UserId = UserKind, "usr";
     /// `key_…`: the public half of a keypair, and its client_id.
     KeyId = KeyKind, "key";
+    /// `app_…`: a registered application, and its client_id.
+    ApplicationId = ApplicationKind, "app";
+    /// `gra_…`: what a person let an application do.
+    GrantId = GrantKind, "gra";
     /// `qry_…`
     QueryId = QueryKind, "qry";
     /// `rsp_…`

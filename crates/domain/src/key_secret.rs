@@ -27,14 +27,7 @@ pub struct MalformedSecret;
 impl KeySecret {
     /// A new secret of 256 random bits.
     pub fn generate(entropy: &dyn Entropy) -> Self {
-        let mut random = Zeroizing::new([0; 32]);
-        entropy.fill(&mut *random);
-        let mut text = Zeroizing::new(String::with_capacity(53));
-        text.push_str(PREFIX);
-        push_base62(&mut text, &*random, RANDOM_DIGITS);
-        let checksum = crc32fast::hash(text.as_bytes());
-        push_base62(&mut text, &checksum.to_be_bytes(), CHECKSUM_DIGITS);
-        Self(text)
+        Self(generated(PREFIX, entropy))
     }
 
     /// The secret itself, for the one answer that shows it.
@@ -49,10 +42,7 @@ impl KeySecret {
 
     /// What is stored in its place. 256 random bits need no slow hash.
     pub fn hash(&self) -> SecretHash {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.0.as_bytes());
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest.as_ref());
-        SecretHash(hash)
+        digest(&self.0)
     }
 }
 
@@ -60,15 +50,7 @@ impl FromStr for KeySecret {
     type Err = MalformedSecret;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let whole = PREFIX.len() + RANDOM_DIGITS + CHECKSUM_DIGITS;
-        let digits = text.strip_prefix(PREFIX).ok_or(MalformedSecret)?;
-        if text.len() != whole || !digits.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(MalformedSecret);
-        }
-        let (before, checksum) = text.split_at(whole - CHECKSUM_DIGITS);
-        let mut expected = String::with_capacity(CHECKSUM_DIGITS);
-        push_base62(&mut expected, &crc32fast::hash(before.as_bytes()).to_be_bytes(), CHECKSUM_DIGITS);
-        if expected == checksum { Ok(Self(Zeroizing::new(text.to_owned()))) } else { Err(MalformedSecret) }
+        checked(PREFIX, text).map(Self)
     }
 }
 
@@ -76,6 +58,39 @@ impl fmt::Debug for KeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeySecret(redacted)")
     }
+}
+
+/// A new secret of 256 random bits that begins with `prefix`.
+pub(crate) fn generated(prefix: &str, entropy: &dyn Entropy) -> Zeroizing<String> {
+    let mut random = Zeroizing::new([0; 32]);
+    entropy.fill(&mut *random);
+    let mut text = Zeroizing::new(String::with_capacity(prefix.len() + RANDOM_DIGITS + CHECKSUM_DIGITS));
+    text.push_str(prefix);
+    push_base62(&mut text, &*random, RANDOM_DIGITS);
+    let checksum = crc32fast::hash(text.as_bytes());
+    push_base62(&mut text, &checksum.to_be_bytes(), CHECKSUM_DIGITS);
+    text
+}
+
+/// The text, if it is of the form of such a secret and was not mistyped.
+pub(crate) fn checked(prefix: &str, text: &str) -> Result<Zeroizing<String>, MalformedSecret> {
+    let whole = prefix.len() + RANDOM_DIGITS + CHECKSUM_DIGITS;
+    let digits = text.strip_prefix(prefix).ok_or(MalformedSecret)?;
+    if text.len() != whole || !digits.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(MalformedSecret);
+    }
+    let (before, checksum) = text.split_at(whole - CHECKSUM_DIGITS);
+    let mut expected = String::with_capacity(CHECKSUM_DIGITS);
+    push_base62(&mut expected, &crc32fast::hash(before.as_bytes()).to_be_bytes(), CHECKSUM_DIGITS);
+    if expected == checksum { Ok(Zeroizing::new(text.to_owned())) } else { Err(MalformedSecret) }
+}
+
+/// What is stored in place of a secret.
+pub(crate) fn digest(secret: &str) -> SecretHash {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.as_bytes());
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest.as_ref());
+    SecretHash(hash)
 }
 
 /// The SHA-256 of a secret. Compared in constant time; does not print.

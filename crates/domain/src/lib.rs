@@ -5,9 +5,12 @@
 
 mod account;
 mod allowed_addresses;
+mod application;
+mod application_grant;
 mod audit;
 mod chance;
 mod clock;
+mod code_challenge;
 mod credential;
 mod ed25519_point;
 mod held;
@@ -19,6 +22,8 @@ mod keypair_usage;
 mod owner;
 mod public_key;
 mod query;
+mod redirect_uri;
+mod refresh_token;
 mod report;
 mod response;
 mod role;
@@ -37,12 +42,20 @@ mod verifying_key;
 
 pub use account::{Account, Environment};
 pub use allowed_addresses::{AddressesError, AllowedAddresses, MAX_NETWORKS};
+pub use application::{Application, Client, ClientId, MalformedClientId};
+pub use application_grant::{
+    ApplicationGrant, AuthorizationCode, CodeExchange, GrantRefusal, GrantTokenClaims, LiveGrant, Wanted,
+};
 pub use audit::{Action, Actor, AuditEvent, ChainHash, ObjectRef, Stamp};
 pub use chance::Entropy;
 pub use clock::{Clock, from_millis, truncated_to_millis, utc_date};
+pub use code_challenge::{CodeChallenge, MalformedChallenge};
 pub use credential::Credential;
 pub use held::Held;
-pub use id::{AccountId, EnvironmentId, EventId, IdKind, KeyId, QueryId, ResponseId, UserId, new_id};
+pub use id::{
+    AccountId, ApplicationId, EnvironmentId, EventId, GrantId, IdKind, KeyId, QueryId, ResponseId, UserId,
+    new_id,
+};
 pub use key_secret::{KeySecret, MalformedSecret, SecretHash};
 pub use keypair::{Keypair, KeypairEdit, KeypairStatus, NewKeypair};
 pub use keypair_refusal::KeypairRefusal;
@@ -50,6 +63,8 @@ pub use keypair_usage::{KeypairUsage, OperationUse, ScopeUse, UsageDay};
 pub use owner::Owner;
 pub use public_key::{MAX_PUBLIC_KEYS, PublicKey};
 pub use query::Query;
+pub use redirect_uri::{RedirectUri, RedirectUriError, RedirectUris};
+pub use refresh_token::RefreshToken;
 pub use report::{
     MAX_DAYS, MAX_HISTORY, Period, PeriodError, Point, QueryStatistics, Scores, Series, every_day,
 };

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::{AccountId, EnvironmentId, Owner, User};
+use crate::{AccountId, EnvironmentId, Owner, Scope, Scopes, User};
 
 /// What a person may do on an account or an environment. Ordered: a later one may do all that an earlier one may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,15 @@ pub enum Role {
 impl Role {
     /// Every role, the mightiest first.
     pub const ALL: [Self; 3] = [Self::Administrator, Self::Author, Self::Reader];
+
+    /// What an application may be allowed to do on `on` by whoever has this role there.
+    pub fn scopes(self, on: &Owner) -> Scopes {
+        match self {
+            Self::Reader => Scope::ReportRead.into(),
+            Self::Author => Self::Reader.scopes(on).with(Scope::QueriesCreate),
+            Self::Administrator => Scopes::available_to(on),
+        }
+    }
 
     /// `administrator`, `author` or `reader`.
     pub const fn name(self) -> &'static str {
@@ -106,6 +115,22 @@ pub fn effective_role(grants: &[Grant], place: Place) -> Option<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scopes_follow_roles() {
+        let account = Owner::Account("acc_00000000000000000000000000".parse().unwrap());
+        let environment = Owner::Environment("env_00000000000000000000000000".parse().unwrap());
+        let scopes = |role: Role, on| role.scopes(&on).to_string();
+        for on in [account, environment] {
+            assert_eq!(scopes(Role::Reader, on), "feedback-report:read");
+            assert_eq!(scopes(Role::Author, on), "feedback-report:read feedback-queries:create");
+            // A mightier role allows all that a lesser one does.
+            assert!(Role::Author.scopes(&on).within(Role::Administrator.scopes(&on)));
+        }
+        let all = "feedback-report:read feedback-queries:create feedback-responses:create feedback-admin";
+        assert_eq!(scopes(Role::Administrator, environment), all);
+        assert_eq!(scopes(Role::Administrator, account), format!("{all} feedback-account-admin"));
+    }
 
     #[test]
     fn roles_are_inherited_downwards_only() {

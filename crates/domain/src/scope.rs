@@ -92,6 +92,9 @@ pub enum ScopeError {
     /// The keypair may not request it.
     #[error("the keypair may not request the scope `{0}`")]
     NotAllowed(Scopes),
+    /// The person did not let the application have it.
+    #[error("the scope `{0}` was not granted to the application")]
+    NotGranted(Scopes),
 }
 
 impl FromStr for Scope {

@@ -118,6 +118,9 @@ pub enum Outlived {
     /// The key that signed it is none of the server's any more.
     #[error("the key that signed it was removed")]
     SigningKey,
+    /// The grant that gave it was ended, or has run out.
+    #[error("what was granted to the application was ended")]
+    Grant,
 }
 
 impl TokenClaims {

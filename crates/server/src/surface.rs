@@ -1,5 +1,7 @@
 //! Which side of the program an address is on.
 
+use crate::oauth;
+
 /// What is served, by whom it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Surface {
@@ -18,6 +20,8 @@ impl Surface {
     pub(crate) fn of(path: &str) -> Self {
         match path {
             "/healthz" | "/readyz" => Self::Health,
+            // The one page among the endpoints.
+            oauth::AUTHORIZATION_PATH => Self::Web,
             _ if path.starts_with("/oauth2/") || path.starts_with("/.well-known/") => Self::OAuth,
             "/docs" | "/v1" => Self::Api,
             _ if path.starts_with("/v1/") => Self::Api,

@@ -168,6 +168,9 @@ impl Accounts for PostgresStorage {
                 concat!("DELETE FROM keypair WHERE ", of_account!()),
                 concat!("DELETE FROM role WHERE ", of_account!()),
                 concat!("DELETE FROM invitation WHERE ", of_account!()),
+                concat!("DELETE FROM application WHERE ", of_account!()),
+                concat!("DELETE FROM application_grant WHERE ", of_account!()),
+                concat!("DELETE FROM authorization_code WHERE ", of_account!()),
             ] {
                 sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
             }

@@ -209,6 +209,9 @@ impl Environments for PostgresStorage {
                 "DELETE FROM keypair WHERE owner_id = $1",
                 "DELETE FROM role WHERE owner_id = $1",
                 "DELETE FROM invitation WHERE owner_id = $1",
+                "DELETE FROM application WHERE owner_id = $1",
+                "DELETE FROM application_grant WHERE owner_id = $1",
+                "DELETE FROM authorization_code WHERE owner_id = $1",
             ] {
                 sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
             }

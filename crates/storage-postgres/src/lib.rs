@@ -9,6 +9,8 @@
 //! one of these. Whoever locks several rows of what somebody else may be deleting skips the locked ones.
 
 mod accounts;
+mod application_grants;
+mod applications;
 mod assertions;
 mod audit;
 mod author;

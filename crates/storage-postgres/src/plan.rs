@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Activity, NewResponse, PersonHash};
+use domain::{Activity, Grant, NewResponse, PersonHash, Role};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use storage::KeyUse;
 use storage::conformance::Fixture;
@@ -19,6 +19,10 @@ async fn fill(f: &Fixture) {
     f.store.note_uses(&[KeyUse { keypair: keypair.id, secret: 1, at: f.now() }]).await.unwrap();
     f.store.add_usage(&[f.usage(&keypair, Activity::Token)]).await.unwrap();
     f.store.revoke_token(&f.stamp(), keypair.id, &f.revoked_token()).await.unwrap();
+    let user = f.user("person@example.com").await;
+    let grant = Grant { on: environment.id.into(), role: Role::Reader };
+    f.store.grant_role(&f.stamp(), user.id, grant).await.unwrap();
+    f.granted(&f.code(&f.application(environment.id).await, user.id)).await;
     let response = NewResponse {
         id: f.id(),
         external_id: Some("one".to_owned()),

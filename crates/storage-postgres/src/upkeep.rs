@@ -17,19 +17,23 @@ const BEGIN_ADMINISTRATION: &str = concat!(
 );
 
 /// Somebody else may be deleting these, in another order: what is locked is as good as gone.
-const SWEEP: [&str; 3] = [
+const SWEEP: [&str; 5] = [
     "DELETE FROM session WHERE token IN \
      (SELECT token FROM session WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
     "DELETE FROM invitation WHERE (owner_id, email) IN \
      (SELECT owner_id, email FROM invitation WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
     "DELETE FROM revoked_token WHERE (keypair_id, token) IN \
      (SELECT keypair_id, token FROM revoked_token WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
+    "DELETE FROM authorization_code WHERE hash IN \
+     (SELECT hash FROM authorization_code WHERE kept_until <= $1 FOR UPDATE SKIP LOCKED)",
+    "DELETE FROM application_grant WHERE id IN \
+     (SELECT id FROM application_grant WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
 ];
 
 /// What should not be there, each with a statement that counts it. The constraints see to that as long as nobody switches
 /// them off, as `pg_restore --disable-triggers` does. Indexes are only read where a statement needs them; pg_amcheck
 /// knows more of those.
-const FAULTS: [(&str, &str); 14] = [
+const FAULTS: [(&str, &str); 17] = [
     (
         "environments of an account that does not exist",
         "SELECT COUNT(*) FROM environment WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = account_id)",
@@ -63,6 +67,19 @@ const FAULTS: [(&str, &str); 14] = [
         "SELECT COUNT(*) FROM keypair_public_key WHERE NOT EXISTS (SELECT 1 FROM keypair WHERE id = keypair_id)",
     ),
     (
+        "grants of a user who does not exist",
+        "SELECT COUNT(*) FROM application_grant WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.id = user_id)",
+    ),
+    (
+        "codes of a user who does not exist",
+        "SELECT COUNT(*) FROM authorization_code WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.id = user_id)",
+    ),
+    (
+        "refresh tokens of a grant that does not exist",
+        "SELECT COUNT(*) FROM refresh_token \
+         WHERE NOT EXISTS (SELECT 1 FROM application_grant WHERE application_grant.id = grant_id)",
+    ),
+    (
         "queries of an environment that does not exist",
         "SELECT COUNT(*) FROM query WHERE NOT EXISTS (SELECT 1 FROM environment WHERE id = environment_id)",
     ),
@@ -94,7 +111,7 @@ const FAULTS: [(&str, &str); 14] = [
 
 /// Every table from end to end, down to what is stored beside its rows. The server finds pages that it can't read, and
 /// with checksums switched on, as initdb can, those that are not as they were written.
-const EVERY_ROW: [&str; 22] = [
+const EVERY_ROW: [&str; 26] = [
     "SELECT MAX(LENGTH(t::TEXT)) FROM account t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM environment t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM users t",
@@ -109,6 +126,10 @@ const EVERY_ROW: [&str; 22] = [
     "SELECT MAX(LENGTH(t::TEXT)) FROM revoked_token t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM keypair_public_key t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM used_assertion t",
+    "SELECT MAX(LENGTH(t::TEXT)) FROM application t",
+    "SELECT MAX(LENGTH(t::TEXT)) FROM application_grant t",
+    "SELECT MAX(LENGTH(t::TEXT)) FROM refresh_token t",
+    "SELECT MAX(LENGTH(t::TEXT)) FROM authorization_code t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM query t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM person t",
     "SELECT MAX(LENGTH(t::TEXT)) FROM response t",
@@ -163,7 +184,13 @@ impl Upkeep for PostgresStorage {
                 .execute(&mut *tx)
                 .await
                 .stored()?;
-            for statement in ["DELETE FROM session", "DELETE FROM invitation", "DELETE FROM setup_link"] {
+            for statement in [
+                "DELETE FROM session",
+                "DELETE FROM invitation",
+                "DELETE FROM setup_link",
+                "DELETE FROM authorization_code",
+                "DELETE FROM application_grant",
+            ] {
                 sqlx::query(statement).execute(&mut *tx).await.stored()?;
             }
             let restored = Change {

@@ -108,11 +108,13 @@ impl Users for PostgresStorage {
                 .execute(&mut *tx)
                 .await
                 .stored()?;
-            sqlx::query("DELETE FROM session WHERE user_id = $1")
-                .bind(id.to_string())
-                .execute(&mut *tx)
-                .await
-                .stored()?;
+            for statement in [
+                "DELETE FROM session WHERE user_id = $1",
+                "DELETE FROM application_grant WHERE user_id = $1",
+                "DELETE FROM authorization_code WHERE user_id = $1",
+            ] {
+                sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
+            }
             let changed = change(Action::UserPasswordChanged, &user, user.record(), user.record());
             append(tx, stamp, changed).await
         })

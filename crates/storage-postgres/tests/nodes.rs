@@ -170,6 +170,17 @@ mod schema {
         f.store.usage(keypair.id, from).await.unwrap();
         f.store.requests_by_day(&[keypair.id], from).await.unwrap();
         f.store.keypairs_in_use(account.id.into(), None, from, 9).await.unwrap();
+        let application = f.application(account.id).await;
+        let (live, refresh_token) = f.granted(&f.code(&application, user.id)).await;
+        let (client, wanted) = (live.grant.client, domain::Wanted::default());
+        f.store.refresh_grant(&f.stamp(), client, &refresh_token, &wanted, &f.hash()).await.unwrap().unwrap();
+        f.store.live_grant(live.grant.id, f.now()).await.unwrap().unwrap();
+        f.store.grant_of(&refresh_token).await.unwrap().unwrap();
+        f.store.grants_by(user.id, f.now(), 9).await.unwrap();
+        f.store.applications(account.id.into(), Slice::first(9), f.now()).await.unwrap();
+        f.store.application(account.id.into(), application.id, f.now()).await.unwrap();
+        f.store.revoke_grant(&f.stamp(), user.id, live.grant.id).await.unwrap();
+        f.store.remove_application(&f.stamp(), account.id.into(), application.id).await.unwrap();
         f.store.queries(environment.id, Slice::first(9)).await.unwrap();
         f.store.query(environment.id, query.id).await.unwrap();
         f.store.users(Slice::first(9)).await.unwrap();
@@ -205,7 +216,7 @@ mod schema {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 22);
+        assert_eq!(tables.len(), 26);
         for table in tables {
             let step = format!("ALTER TABLE {table} ADD COLUMN later TEXT");
             sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut connection).await.unwrap();

@@ -157,6 +157,12 @@ impl Accounts for SqliteStorage {
              OR owner_id IN (SELECT id FROM environment WHERE account_id = ?1)",
             "DELETE FROM invitation WHERE owner_id = ?1 \
              OR owner_id IN (SELECT id FROM environment WHERE account_id = ?1)",
+            "DELETE FROM application WHERE owner_id = ?1 \
+             OR owner_id IN (SELECT id FROM environment WHERE account_id = ?1)",
+            "DELETE FROM application_grant WHERE owner_id = ?1 \
+             OR owner_id IN (SELECT id FROM environment WHERE account_id = ?1)",
+            "DELETE FROM authorization_code WHERE owner_id = ?1 \
+             OR owner_id IN (SELECT id FROM environment WHERE account_id = ?1)",
         ] {
             sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
         }

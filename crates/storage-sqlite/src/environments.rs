@@ -181,6 +181,9 @@ impl Environments for SqliteStorage {
             "DELETE FROM keypair WHERE owner_id = ?",
             "DELETE FROM role WHERE owner_id = ?",
             "DELETE FROM invitation WHERE owner_id = ?",
+            "DELETE FROM application WHERE owner_id = ?",
+            "DELETE FROM application_grant WHERE owner_id = ?",
+            "DELETE FROM authorization_code WHERE owner_id = ?",
         ] {
             sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
         }

@@ -5,6 +5,8 @@
 //! of commits.
 
 mod accounts;
+mod application_grants;
+mod applications;
 mod assertions;
 mod audit;
 mod author;

@@ -45,6 +45,8 @@ impl Upkeep for SqliteStorage {
             "DELETE FROM session WHERE expires_at <= ?",
             "DELETE FROM invitation WHERE expires_at <= ?",
             "DELETE FROM revoked_token WHERE expires_at <= ?",
+            "DELETE FROM authorization_code WHERE kept_until <= ?",
+            "DELETE FROM application_grant WHERE expires_at <= ?",
         ] {
             sqlx::query(statement).bind(now.as_millisecond()).execute(&mut *tx).await.stored()?;
         }
@@ -83,7 +85,13 @@ impl Upkeep for SqliteStorage {
             .execute(&mut *tx)
             .await
             .stored()?;
-        for statement in ["DELETE FROM session", "DELETE FROM invitation", "DELETE FROM setup_link"] {
+        for statement in [
+            "DELETE FROM session",
+            "DELETE FROM invitation",
+            "DELETE FROM setup_link",
+            "DELETE FROM authorization_code",
+            "DELETE FROM application_grant",
+        ] {
             sqlx::query(statement).execute(&mut *tx).await.stored()?;
         }
         let restored = Change {

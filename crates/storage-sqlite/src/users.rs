@@ -98,11 +98,13 @@ impl Users for SqliteStorage {
             .execute(&mut *tx)
             .await
             .stored()?;
-        sqlx::query("DELETE FROM session WHERE user_id = ?")
-            .bind(id.to_string())
-            .execute(&mut *tx)
-            .await
-            .stored()?;
+        for statement in [
+            "DELETE FROM session WHERE user_id = ?",
+            "DELETE FROM application_grant WHERE user_id = ?",
+            "DELETE FROM authorization_code WHERE user_id = ?",
+        ] {
+            sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
+        }
         let changed = change(Action::UserPasswordChanged, &user, user.record(), user.record());
         append(&mut tx, stamp, changed).await?;
         tx.commit().await.stored()

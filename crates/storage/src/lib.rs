@@ -7,6 +7,8 @@
 //! Every backend passes the suite in `conformance`.
 
 mod accounts;
+mod application_grants;
+mod applications;
 mod assertions;
 mod audit;
 mod environments;
@@ -37,6 +39,8 @@ mod users;
 pub mod conformance;
 
 pub use accounts::Accounts;
+pub use application_grants::{ApplicationGrants, NamedGrant};
+pub use applications::{ApplicationInUse, Applications};
 pub use assertions::{AssertionUse, Assertions};
 pub use audit::{Audit, Change};
 pub use environments::Environments;
@@ -58,6 +62,8 @@ pub use users::Users;
 /// Every verb of every noun.
 pub trait Storage:
     Accounts
+    + ApplicationGrants
+    + Applications
     + Assertions
     + Audit
     + Environments
@@ -76,6 +82,8 @@ pub trait Storage:
 
 impl<T> Storage for T where
     T: Accounts
+        + ApplicationGrants
+        + Applications
         + Assertions
         + Audit
         + Environments

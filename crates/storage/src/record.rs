@@ -1,4 +1,4 @@
-use domain::{Account, Environment, Grant, Keypair, Query, User};
+use domain::{Account, Application, ApplicationGrant, Environment, Grant, Keypair, Query, User};
 use serde_json::{Value, json};
 
 use crate::{Invitation, SigningKey};
@@ -85,6 +85,24 @@ impl Record for Keypair {
             "allowed_addresses": self.allowed_addresses.names(),
             "secrets": secrets,
             "public_keys": public_keys,
+        })
+    }
+}
+
+impl Record for Application {
+    fn record(&self) -> Value {
+        json!({"id": self.id, "name": self.name, "redirect_uris": self.redirect_uris})
+    }
+}
+
+impl Record for ApplicationGrant {
+    fn record(&self) -> Value {
+        json!({
+            "id": self.id,
+            "application": self.client,
+            "user": self.user,
+            "scopes": self.scopes,
+            "environment": self.narrowed_to,
         })
     }
 }

@@ -18,7 +18,7 @@ const AT_A_TIME: u32 = 500;
 
 /// Show what the token is and reaches
 ///
-/// The keypair that obtained it, whom that belongs to, the scopes that the token has at this moment, and the open
+/// The keypair that obtained it and whom that belongs to, or the person in whose name an application has it and where, the scopes that the token has at this moment, and the open
 /// environments that it reaches.
 #[utoipa::path(
     get,
@@ -40,9 +40,9 @@ pub(super) async fn show(
             .iter()
             .map(|only| ReachedEnvironment::from(&**only))
             .collect(),
-        None => all_environments(&app, token.live().account).await?,
+        None => all_environments(&app, verified.account()).await?,
     };
-    Ok(Json(AccessShape::new(&verified.claims, token.scopes(), environments)))
+    Ok(Json(AccessShape::new(verified, environments)))
 }
 
 async fn all_environments(app: &App, account: AccountId) -> Result<Vec<ReachedEnvironment>, ApiError> {

@@ -8,17 +8,18 @@ use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::{
-    AccountId, Activity, Actor, Environment, EnvironmentId, KeyId, OperationId, Owner, QueryId, Scope,
-    Scopes, Standing, let_in_by,
+    AccountId, Activity, ApplicationId, Environment, EnvironmentId, KeyId, OperationId, Owner, QueryId,
+    Scope, Scopes, let_in_by,
 };
 
 use super::error::ApiError;
 use super::operations;
 use crate::app::{App, Author};
 use crate::client_address::client_address;
-use crate::live::{Caller, LiveKeypair};
+use crate::live::Caller;
 use crate::oauth::access_token::{self, Scheme, TokenRefused, Verified};
 use crate::oauth::dpop::ProofRefused;
+use crate::oauth::token_basis::Basis;
 
 /// Which token a route asks for.
 pub(crate) trait Requirement: Send + Sync + 'static {
@@ -102,7 +103,7 @@ pub(crate) struct Token<R> {
 }
 
 impl<R> Token<R> {
-    /// What the token says of itself, its keypair, and the scopes that it has at this moment.
+    /// What the token rests on, and the scopes that it has at this moment.
     pub(crate) fn verified(&self) -> &Verified {
         &self.verified
     }
@@ -112,14 +113,9 @@ impl<R> Token<R> {
         self.verified.scopes
     }
 
-    /// The keypair that obtained it.
-    pub(crate) fn live(&self) -> &LiveKeypair {
-        &self.verified.live
-    }
-
     /// The account, if the token reaches the account itself and not merely environments.
     pub(crate) fn account(&self) -> Result<AccountId, ApiError> {
-        match self.live().credential.owner {
+        match self.verified.owner() {
             Owner::Account(account) if self.verified.reaches_account(account) => Ok(account),
             _ => Err(ApiError::NotFound),
         }
@@ -129,12 +125,11 @@ impl<R> Token<R> {
 impl<R: Requirement> Token<R> {
     /// Whom the log names for what the caller changes, with what the store shall judge once more.
     pub(crate) fn author(&self) -> Author {
-        let Verified { claims, signed_by, scopes, .. } = self.verified;
-        let needs = R::ANY_OF.iter().copied().collect::<Scopes>().and(scopes);
+        let needs = R::ANY_OF.iter().copied().collect::<Scopes>().and(self.verified.scopes);
         Author {
-            actor: Actor::Keypair(claims.keypair),
+            actor: self.verified.actor(),
             address: self.address,
-            standing: Some(Standing::Token { claims, signed_by, needs }),
+            standing: self.verified.standing(needs),
         }
     }
 }
@@ -155,11 +150,13 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for Token<R> {
         let address = client_address(&parts.extensions, &parts.headers, &app.config.trusted_proxies);
         let by = let_in_by(R::ANY_OF, verified.scopes);
         let lacking = by.is_none() && !R::ANY_OF.is_empty();
-        if let Some(operation) = operations::of_request(parts) {
+        if let Basis::Keypair(claims, live) = &verified.basis
+            && let Some(operation) = operations::of_request(parts)
+        {
             let id = OperationId::from(operation.id.as_str());
             let activity = if lacking { Activity::Refused(id) } else { Activity::Request(id, by) };
             let caller = || Caller::new(&parts.headers, address);
-            app.live.count_use(verified.claims.keypair, &verified.live, activity, verified.judged_at, caller);
+            app.live.count_use(claims.keypair, live, activity, verified.judged_at, caller);
         }
         if lacking {
             return Err(ApiError::MissingScope(scheme, R::ANY_OF));
@@ -248,7 +245,7 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for InEnvironment<R> {
     }
 }
 
-/// The caller has a token that meets `R` and reaches the account in the address: one of the account's own keypairs.
+/// The caller has a token that meets `R` and reaches the account in the address: it is of the account itself.
 pub(crate) struct InAccount<R> {
     token: Token<R>,
     account: AccountId,
@@ -316,6 +313,10 @@ impl PathPart for EnvironmentId {
 
 impl PathPart for KeyId {
     const NAME: &'static str = "key";
+}
+
+impl PathPart for ApplicationId {
+    const NAME: &'static str = "app";
 }
 
 impl PathPart for QueryId {

@@ -173,6 +173,7 @@ fn path_parameter(name: &str) -> Parameter {
         "acc" => "The account, `acc_…`.",
         "env" => "The environment, `env_…`.",
         "key" => "The Key ID, `key_…`.",
+        "app" => "The application, `app_…`.",
         "qry" => "The query, `qry_…`.",
         _ => "The number of the secret or public key.",
     };

@@ -44,7 +44,7 @@ pub(super) async fn list(
     let (slice, limit) = wanted.slice();
     let verified = token.verified();
     let found = match verified.only_environment() {
-        None => app.store.open_environments(token.live().account, slice).await?,
+        None => app.store.open_environments(verified.account(), slice).await?,
         Some(only) if slice.after.is_some_and(|after| after >= only) => Vec::new(),
         Some(only) => verified.environment(&app, only).await?.into_iter().map(Arc::unwrap_or_clone).collect(),
     };

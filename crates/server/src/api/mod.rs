@@ -6,6 +6,7 @@
 
 mod access;
 mod accounts;
+mod applications;
 mod audit_events;
 pub(crate) mod authorization;
 pub(crate) mod body;
@@ -60,6 +61,7 @@ async fn no_such_address() -> ApiError {
 
 /// Every operation, in the order in which the documentation shows them.
 fn endpoints() -> Endpoints {
+    use applications::{of_account as account_applications, of_environment as environment_applications};
     use keypairs::{of_account, of_environment};
 
     Endpoints::new(openapi::description())
@@ -90,6 +92,14 @@ fn endpoints() -> Endpoints {
         .and(endpoint!(of_account::delete_secret))
         .and(endpoint!(of_account::add_public_key))
         .and(endpoint!(of_account::delete_public_key))
+        .and(endpoint!(environment_applications::list))
+        .and(endpoint!(environment_applications::create))
+        .and(endpoint!(environment_applications::show))
+        .and(endpoint!(environment_applications::remove))
+        .and(endpoint!(account_applications::list))
+        .and(endpoint!(account_applications::create))
+        .and(endpoint!(account_applications::show))
+        .and(endpoint!(account_applications::remove))
         .and(endpoint!(queries::list))
         .and(endpoint!(queries::create))
         .and(endpoint!(queries::show))

@@ -7,13 +7,14 @@ use axum::response::IntoResponse;
 use domain::Scope;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
+use utoipa::openapi::security::{AuthorizationCode, ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
 
 use super::authorization::Public;
 use super::endpoints::SECURITY_SCHEME;
 use super::error::ApiError;
 use super::parameters::NoParameters;
 use super::shapes::Problem;
+use crate::oauth::{AUTHORIZATION_PATH, TOKEN_PATH};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -21,7 +22,8 @@ use super::shapes::Problem;
         title = "Feedback API",
         version = "1",
         description = "Read and administer one customer's feedback with an API keypair. Obtain an access token for the \
-            keypair at the token endpoint (client credentials grant), and send it in the header `Authorization`.",
+            keypair at the token endpoint (client credentials grant), and send it in the header `Authorization`. An \
+            application that acts in a person's name obtains one by the authorization code grant with PKCE.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
     servers((url = "/")),
@@ -32,6 +34,8 @@ use super::shapes::Problem;
         (name = "Environments", description = "Where feedback is collected."),
         (name = "Keypairs of an environment", description = "What programs obtain tokens with that reach one environment. They end with it."),
         (name = "Keypairs of the account", description = "What programs obtain tokens with that reach every environment of the account. They end with it."),
+        (name = "Applications of an environment", description = "Programs that people can let act in their names in one environment. They end with it."),
+        (name = "Applications of the account", description = "Programs that people can let act in their names in the account and its environments. They end with it."),
         (name = "Queries", description = "Questions put to people."),
         (name = "Responses", description = "What people answer, to a query or spontaneously."),
         (name = "Reports", description = "Totals, score distributions, averages and counts of unique respondents and machines. No individual appears in them."),
@@ -45,10 +49,16 @@ struct Description;
 /// The document without its operations.
 pub(super) fn description() -> OpenApi {
     let mut document = Description::openapi();
-    let scopes = Scopes::from_iter(Scope::ALL.map(|scope| (scope.name(), scope.allows())));
-    let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));
+    let scopes = || Scopes::from_iter(Scope::ALL.map(|scope| (scope.name(), scope.allows())));
+    let by_keypair = Flow::ClientCredentials(ClientCredentials::new(TOKEN_PATH, scopes()));
+    let by_person = Flow::AuthorizationCode(AuthorizationCode::with_refresh_url(
+        AUTHORIZATION_PATH,
+        TOKEN_PATH,
+        scopes(),
+        TOKEN_PATH,
+    ));
     let scheme = SecurityScheme::OAuth2(OAuth2::with_description(
-        [flow],
+        [by_keypair, by_person],
         "An access token of an API keypair: the Key ID is the `client_id`, the Key Secret the `client_secret`. Sent as \
          `Authorization: Bearer …`. A token whose `token_type` is `DPoP` is bound to a key of the client's and sent as \
          `Authorization: DPoP …`, with a proof in the header `DPoP` (RFC 9449); one that is bound to the client's \

@@ -90,6 +90,7 @@ async fn the_router_does_what_the_table_says() {
     let query = test.query(environment, "Checkout").await;
     let of_environment = test.key(environment, "feedback-report:read").await.keypair.id;
     let of_account = test.key(account, "feedback-report:read").await.keypair.id;
+    let applications = [test.application(environment).await.id, test.application(account).await.id];
     let strangers = test.account("Other").await;
     let elsewhere = test.environment(strangers, "Elsewhere").await;
     let all = Scope::ALL.map(Scope::name).join(" ");
@@ -107,7 +108,9 @@ async fn the_router_does_what_the_table_says() {
 
     for ((method, template), cells) in table() {
         let key = if template.contains("{acc}") { of_account } else { of_environment };
+        let application = applications[usize::from(template.contains("{acc}"))];
         let path = template
+            .replace("{app}", &application.to_string())
             .replace("{acc}", &account.to_string())
             .replace("{env}", &environment.to_string())
             .replace("{key}", &key.to_string())

@@ -13,8 +13,8 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::{
-    Account, AccountId, Actor, Clock, Comment, Environment, EnvironmentId, KeySecret, Keypair, Name,
-    NewKeypair, Owner, Query, QuestionText, Scopes, Timestamp, from_millis,
+    Account, AccountId, Actor, Application, Clock, Comment, Environment, EnvironmentId, KeySecret, Keypair,
+    Name, NewKeypair, Owner, Query, QuestionText, RedirectUris, Scopes, Timestamp, from_millis,
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -29,6 +29,9 @@ use crate::test_data::TestData;
 
 /// The public URL of the server under test.
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
+
+/// Where answers to the applications of tests go.
+pub(crate) const REDIRECT_URI: &str = "https://dashboard.example.com/callback";
 
 /// When every test begins.
 pub(crate) const BEGIN: &str = "2026-03-15T10:00:00Z";
@@ -160,6 +163,16 @@ impl TestApp {
         self.app.store.create_keypair(&self.operator(), &keypair).await.unwrap();
         self.app.live.catch_up().await.unwrap();
         TestKey { keypair, secret: secret.reveal().to_owned() }
+    }
+
+    /// Registers an application by the operator's hands.
+    pub(crate) async fn application(&self, owner: impl Into<Owner>) -> Application {
+        self.pass(Duration::from_millis(1));
+        let name = Name::new("Dashboard").unwrap();
+        let uris = RedirectUris::new([REDIRECT_URI, "http://127.0.0.1/callback"]).unwrap();
+        let application = Application::new(owner.into(), name, uris, self.now(), &*self.app.entropy);
+        self.app.store.create_application(&self.operator(), &application).await.unwrap();
+        application
     }
 
     /// A token with these scopes, of a new keypair.

@@ -1,6 +1,7 @@
 //! The command line: runs the server, and is the operator's own hands on the store.
 
 mod account;
+mod application;
 mod arguments;
 mod ask;
 mod backup;
@@ -10,6 +11,7 @@ mod environment;
 mod failure;
 mod key;
 mod key_usage;
+mod login;
 mod logs;
 mod master_key;
 mod output;
@@ -47,6 +49,8 @@ enum Command {
     User(user::User),
     /// API keypairs: what programs get access tokens with
     Key(key::Key),
+    /// Applications: programs that people can let act in their names
+    Application(application::Application),
     /// The keys that sign access tokens
     SigningKey(signing_key::SigningKey),
     /// The key that everything secret in the store is sealed under
@@ -57,13 +61,21 @@ enum Command {
     Restore(backup::Restore),
     /// Verify the settings, the store, its audit log and its keys
     Check(check::Check),
+    /// Log in to a server as yourself: opens the browser, where you allow it
+    Login(login::Login),
+    /// End what `login` allowed
+    Logout(login::Logout),
+    /// Print an access token of your login
+    Token(login::Token),
+    /// Ask the Feedback API with your login
+    Api(login::Api),
 }
 
 impl Command {
     /// Whether failures are told as JSON, too.
     fn as_json(&self) -> bool {
         match self {
-            Self::Serve(_) | Self::Demo(_) => false,
+            Self::Serve(_) | Self::Demo(_) | Self::Api(_) => false,
             Self::Account(account) => account.common.json,
             Self::Environment(environment) => environment.common.json,
             Self::User(user) => user.common.json,
@@ -73,6 +85,10 @@ impl Command {
             Self::Backup(backup) => backup.common.json,
             Self::Restore(restore) => restore.common.json,
             Self::Check(check) => check.common.json,
+            Self::Application(application) => application.common.json,
+            Self::Login(login) => login.json,
+            Self::Logout(logout) => logout.json,
+            Self::Token(token) => token.json,
         }
     }
 
@@ -89,6 +105,11 @@ impl Command {
             Self::Backup(backup) => backup.run().await?,
             Self::Restore(restore) => restore.run().await?,
             Self::Check(check) => return check.run().await,
+            Self::Application(application) => application.run().await?,
+            Self::Login(login) => login.run().await?,
+            Self::Logout(logout) => logout.run().await?,
+            Self::Token(token) => token.run().await?,
+            Self::Api(api) => return api.run().await,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -13,6 +13,11 @@ pub(super) fn line(text: impl std::fmt::Display) -> Result<()> {
     written(writeln!(io::stdout().lock(), "{text}"))
 }
 
+/// Says something beside the answer, on stderr.
+pub(super) fn note(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Prints one JSON object.
 pub(super) fn json(value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(Failure::new)?;

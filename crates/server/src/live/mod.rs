@@ -261,6 +261,10 @@ impl Touched {
             | Action::InvitationCreated
             | Action::InvitationAccepted
             | Action::InvitationRevoked
+            | Action::ApplicationCreated
+            | Action::ApplicationRemoved
+            | Action::GrantCreated
+            | Action::GrantRevoked
             | Action::QueryCreated
             | Action::QueryChanged
             | Action::QueryClosed

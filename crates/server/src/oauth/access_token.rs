@@ -1,22 +1,23 @@
-//! Access tokens: JWTs (RFC 9068) that say only what they must, and are worth only what their keypair still is.
+//! Access tokens: JWTs (RFC 9068) that say only what they must, and are worth only what they rest on still is.
 
 use std::sync::Arc;
 
 use axum::http::request::Parts;
 use domain::{
-    Confirmation, Credential, Environment, EnvironmentId, KeyId, Outlived, Owner, Scopes, SigningKeyHash,
-    Thumbprint, Timestamp, TokenClaims, TokenId,
+    AccountId, Actor, AllowedAddresses, ClientId, Confirmation, Credential, Environment, EnvironmentId,
+    GrantTokenClaims, KeyId, LiveGrant, Outlived, Owner, Scopes, SigningKeyHash, Standing, Thumbprint,
+    Timestamp, TokenClaims, TokenId, UserId,
 };
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use storage::{KeyUse, StorageError};
 
 use super::dpop::{ProofRefused, Proven, prove};
+use super::token_basis::{Basis, Says};
 use crate::app::App;
 use crate::client_address::client_address;
 use crate::client_certificate::client_certificate;
 use crate::crypto::sha256;
-use crate::live::LiveKeypair;
 use crate::signing::{Keys, NotSigned};
 
 /// The claims of an access token (RFC 9068 §2.2). Nothing in it grows. Read without escapes: what is signed here has none.
@@ -30,12 +31,17 @@ struct Claims<'a> {
     iat: i64,
     exp: i64,
     jti: &'a str,
-    /// The account or environment that the keypair belongs to.
+    /// The account or environment that the keypair belongs to, or that a person let an application act on.
     owner: &'a str,
     /// The keypair's generation: disabling starts a new one.
-    r#gen: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r#gen: Option<i64>,
     /// The number of the secret or public key that obtained it.
-    sec: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sec: Option<u32>,
+    /// What a person granted, in place of both.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    grant: Option<&'a str>,
     /// What it is bound to.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     cnf: Option<Cnf<'a>>,
@@ -130,9 +136,44 @@ pub(super) async fn issue(
         exp,
         jti: &TokenId::generate(&*app.entropy).to_string(),
         owner: &credential.owner.to_string(),
-        r#gen: credential.generation,
-        sec: n,
+        r#gen: Some(credential.generation),
+        sec: Some(n),
+        grant: None,
         cnf: confirmation.zip(hash.as_deref()).map(|(bound, hash)| Cnf::of(bound, hash)),
+    };
+    Ok(Issued { token: app.signing_keys.sign(&app.live, &claims, now).await?, expires_in: exp - iat })
+}
+
+/// How long a token lives that an application has, in seconds. Short: it gets the next by a refresh token, and what a person
+/// may do is asked then.
+const APPLICATION_TOKEN_LIFETIME: u32 = 15 * 60;
+
+/// Makes a token that acts in a person's name, by what the person granted.
+pub(super) async fn issue_by_grant(
+    app: &App,
+    live: &LiveGrant,
+    scopes: Scopes,
+    narrowed_to: Option<EnvironmentId>,
+    now: Timestamp,
+) -> Result<Issued, NotSigned> {
+    let granted = &live.grant;
+    let iat = now.as_second();
+    let lifetime = i64::from(APPLICATION_TOKEN_LIFETIME.min(app.config.token_lifetime));
+    let exp = (iat + lifetime).min(granted.expires_at.as_second());
+    let claims = Claims {
+        iss: app.config.issuer(),
+        aud: &resource(app, narrowed_to),
+        sub: &granted.user.to_string(),
+        client_id: &granted.client.to_string(),
+        scope: &scopes.to_string(),
+        iat,
+        exp,
+        jti: &TokenId::generate(&*app.entropy).to_string(),
+        owner: &granted.owner.to_string(),
+        r#gen: None,
+        sec: None,
+        grant: Some(&granted.id.to_string()),
+        cnf: None,
     };
     Ok(Issued { token: app.signing_keys.sign(&app.live, &claims, now).await?, expires_in: exp - iat })
 }
@@ -158,16 +199,14 @@ pub(super) fn parse_resource(app: &App, resource: &str) -> Option<Option<Environ
 /// A token that is worth something at this moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Verified {
-    /// What it says.
-    pub(crate) claims: TokenClaims,
+    /// What it rests on.
+    pub(crate) basis: Basis,
     /// Which key signed it.
-    pub(crate) signed_by: SigningKeyHash,
+    signed_by: SigningKeyHash,
     /// The one environment that it was narrowed to, if any (RFC 8707).
     narrowed_to: Option<EnvironmentId>,
     /// When it was issued, in seconds since the Unix epoch.
     pub(super) issued_at: i64,
-    /// Its keypair as it is now.
-    pub(crate) live: Arc<LiveKeypair>,
     /// The scopes that it has now: issued with, and still allowed.
     pub(crate) scopes: Scopes,
     /// When that was found.
@@ -202,14 +241,50 @@ impl Verified {
             return Ok(None);
         }
         let environment = app.live.environment(id).await?;
-        Ok(environment.filter(|environment| self.claims.owner.reaches(environment)))
+        Ok(environment.filter(|environment| self.owner().reaches(environment)))
     }
 
     /// The one environment that it can reach at the most, or `None` for all of its account's.
     pub(crate) fn only_environment(&self) -> Option<EnvironmentId> {
-        match self.claims.owner {
+        match self.owner() {
             Owner::Environment(own) => Some(own),
             Owner::Account(_) => self.narrowed_to,
+        }
+    }
+
+    /// The account or environment that it is of.
+    pub(crate) fn owner(&self) -> Owner {
+        self.basis.owner()
+    }
+
+    /// The account that is the owner, or that owns the environment that is.
+    pub(crate) fn account(&self) -> AccountId {
+        self.basis.account()
+    }
+
+    /// When it runs out.
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        self.basis.expires_at()
+    }
+
+    /// Whom the log names for what is changed with it.
+    pub(crate) fn actor(&self) -> Actor {
+        self.basis.actor()
+    }
+
+    /// What the right to a change stands on that needs these scopes, of a program; a person's role is asked anyway.
+    pub(crate) fn standing(&self, needs: Scopes) -> Option<Standing> {
+        match self.basis {
+            Basis::Keypair(claims, _) => Some(Standing::Token { claims, signed_by: self.signed_by, needs }),
+            Basis::Grant(..) => None,
+        }
+    }
+
+    /// From where it may be used.
+    pub(crate) fn allowed_addresses(&self) -> AllowedAddresses {
+        match &self.basis {
+            Basis::Keypair(_, live) => live.credential.allowed_addresses.clone(),
+            Basis::Grant(..) => AllowedAddresses::default(),
         }
     }
 
@@ -218,9 +293,9 @@ impl Verified {
         resource(app, self.narrowed_to)
     }
 
-    /// Whether it reaches the account itself: its keypair is the account's, and it was not narrowed.
-    pub(crate) fn reaches_account(&self, account: domain::AccountId) -> bool {
-        self.claims.owner == Owner::Account(account) && self.narrowed_to.is_none()
+    /// Whether it reaches the account itself: it is of the account, and was not narrowed.
+    pub(crate) fn reaches_account(&self, account: AccountId) -> bool {
+        self.owner() == Owner::Account(account) && self.narrowed_to.is_none()
     }
 }
 
@@ -230,7 +305,7 @@ impl Verified {
 struct Signed {
     /// Remembered only as long as the key is one of ours.
     key: SigningKeyHash,
-    claims: TokenClaims,
+    says: Says,
     narrowed_to: Option<EnvironmentId>,
     /// In seconds since the Unix epoch.
     issued_at: i64,
@@ -247,8 +322,8 @@ impl SeenTokens {
     }
 }
 
-/// Verifies the token that a request comes with: its signature and claims, then always what its keypair is right now,
-/// that it comes from where that may be used, and that it is in the hands that it is bound to. Counts as its use.
+/// Verifies the token that a request comes with: its signature and claims, then always what it rests on right now, that it
+/// comes from where that may be used, and that it is in the hands that it is bound to. Counts as its use.
 pub(crate) async fn verify(
     app: &App,
     request: &Parts,
@@ -257,10 +332,10 @@ pub(crate) async fn verify(
     let now = app.clock.now();
     let verified = judge(app, signed(app, token).await?, now).await?;
     let from = || client_address(&request.extensions, &request.headers, &app.config.trusted_proxies);
-    if !verified.live.credential.allowed_addresses.allow(from) {
+    if !verified.basis.may_be_used_from(from) {
         return Err(TokenRefused::Invalid(Outlived::Elsewhere.to_string()));
     }
-    match (verified.claims.confirmation, scheme) {
+    match (verified.basis.confirmation(), scheme) {
         (None, Scheme::Bearer) => {}
         (Some(Confirmation::Key(key)), Scheme::Dpop) => {
             let proven = Proven { method: &request.method, path: request.uri.path(), token: Some(token) };
@@ -278,9 +353,9 @@ pub(crate) async fn verify(
         (Some(Confirmation::Key(_)), Scheme::Bearer) => return Err(TokenRefused::Unproven),
         (_, Scheme::Dpop) => return Err(TokenRefused::Invalid("it is bound to no key".to_owned())),
     }
-    let claims = &verified.claims;
-    let used = KeyUse { keypair: claims.keypair, secret: claims.secret, at: now };
-    app.live.note_use(&verified.live, used);
+    if let Basis::Keypair(claims, live) = &verified.basis {
+        app.live.note_use(live, KeyUse { keypair: claims.keypair, secret: claims.secret, at: now });
+    }
     Ok(verified)
 }
 
@@ -292,16 +367,16 @@ pub(crate) async fn is_one(app: &App, token: &str) -> bool {
     }
 }
 
-/// The token, if it is worth something at `now` and its keypair is one that may be asked about; of others nothing more
-/// is looked at, so the time tells nothing of them. Asking is no use of the token.
+/// The token, if it is worth something at `now` and is one that may be asked about; of others nothing more is looked at, so
+/// the time tells nothing of them. Asking is no use of the token.
 pub(super) async fn worth_something(
     app: &App,
     token: &str,
-    may_ask: impl Fn(KeyId) -> bool,
+    may_ask: impl Fn(&Says) -> bool,
     now: Timestamp,
 ) -> Result<Option<Verified>, StorageError> {
     let judged = match signed(app, token).await {
-        Ok(signed) if may_ask(signed.claims.keypair) => judge(app, signed, now).await,
+        Ok(signed) if may_ask(&signed.says) => judge(app, signed, now).await,
         Ok(_) => return Ok(None),
         Err(refused) => Err(refused),
     };
@@ -323,16 +398,18 @@ pub(crate) struct Examined {
     pub(crate) worth: Result<Scopes, Outlived>,
 }
 
-/// Looks at a token; none if no key of ours signed it. That is no use of it.
+/// Looks at a keypair's token; none if it is not one that a key of ours signed. That is no use of it.
 pub(crate) async fn examine(
     app: &App,
     token: &str,
     now: Timestamp,
 ) -> Result<Option<Examined>, StorageError> {
-    let Signed { claims, narrowed_to, issued_at, .. } = match signed(app, token).await {
-        Ok(signed) => signed,
+    let (claims, narrowed_to, issued_at) = match signed(app, token).await {
+        Ok(Signed { says: Says::Keypair(claims), narrowed_to, issued_at, .. }) => {
+            (claims, narrowed_to, issued_at)
+        }
         Err(TokenRefused::Unavailable(error)) => return Err(error),
-        Err(_) => return Ok(None),
+        Ok(_) | Err(_) => return Ok(None),
     };
     let live = app.live.keypair(claims.keypair).await?.ok_or(Outlived::Removed);
     let worth = live.and_then(|live| claims.scopes_at(now, &live.credential));
@@ -354,16 +431,9 @@ async fn signed(app: &App, token: &str) -> Result<Signed, TokenRefused> {
 
 /// What a token of ours is worth at `now`.
 async fn judge(app: &App, signed: Signed, now: Timestamp) -> Result<Verified, TokenRefused> {
-    let Signed { key, claims, narrowed_to, issued_at } = signed;
-    let live = app
-        .live
-        .keypair(claims.keypair)
-        .await?
-        .ok_or_else(|| TokenRefused::Invalid(Outlived::Removed.to_string()))?;
-    let scopes = claims
-        .scopes_at(now, &live.credential)
-        .map_err(|outlived| TokenRefused::Invalid(outlived.to_string()))?;
-    Ok(Verified { claims, signed_by: key, narrowed_to, issued_at, live, scopes, judged_at: now })
+    let Signed { key, says, narrowed_to, issued_at } = signed;
+    let (basis, scopes) = says.judged(app, now).await?;
+    Ok(Verified { basis, signed_by: key, narrowed_to, issued_at, scopes, judged_at: now })
 }
 
 /// Reads a token that this server signed.
@@ -373,26 +443,50 @@ fn read(app: &App, keys: &Keys, token: &str) -> Result<Signed, TokenRefused> {
         .verified_claims(token)
         .ok_or_else(|| invalid("not an access token that one of our keys signed"))?;
     let claims: Claims<'_> = serde_json::from_slice(&json).map_err(|_| invalid("a claim is wrong"))?;
-    if claims.iss != app.config.issuer() || claims.client_id != claims.sub {
+    if claims.iss != app.config.issuer() {
         return Err(invalid("a claim is wrong"));
     }
     let narrowed_to = parse_resource(app, claims.aud).ok_or_else(|| invalid("it is for another audience"))?;
     let issued_at = claims.iat;
-    let claims = TokenClaims {
-        id: claims.jti.parse().map_err(|_| invalid("a claim is wrong"))?,
-        keypair: claims.sub.parse().map_err(|_| invalid("a claim is wrong"))?,
-        owner: claims.owner.parse().map_err(|_| invalid("a claim is wrong"))?,
-        scopes: claims.scope.parse().map_err(|_| invalid("a claim is wrong"))?,
-        generation: claims.r#gen,
-        secret: claims.sec,
-        expires_at: Timestamp::from_second(claims.exp).map_err(|_| invalid("a claim is wrong"))?,
-        confirmation: claims.cnf.map(confirmation).transpose()?,
-    };
-    Ok(Signed { key, claims, narrowed_to, issued_at })
+    let says = says(&claims)?.ok_or_else(|| invalid("a claim is wrong"))?;
+    Ok(Signed { key, says, narrowed_to, issued_at })
 }
 
-fn confirmation(cnf: Cnf<'_>) -> Result<Confirmation, TokenRefused> {
-    let (Cnf::Key(text) | Cnf::Certificate(text)) = cnf;
+/// What the claims say of what the token rests on; none if they don't fit together.
+fn says(claims: &Claims<'_>) -> Result<Option<Says>, TokenRefused> {
+    fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, TokenRefused> {
+        text.parse().map_err(|_| TokenRefused::Invalid("a claim is wrong".to_owned()))
+    }
+    let id = parsed(claims.jti)?;
+    let (owner, scopes) = (parsed(claims.owner)?, parsed(claims.scope)?);
+    let expires_at = Timestamp::from_second(claims.exp)
+        .map_err(|_| TokenRefused::Invalid("a claim is wrong".to_owned()))?;
+    Ok(match (claims.r#gen, claims.sec, claims.grant) {
+        (Some(generation), Some(secret), None) if claims.client_id == claims.sub => {
+            let keypair: KeyId = parsed(claims.sub)?;
+            let confirmation = claims.cnf.as_ref().map(confirmation).transpose()?;
+            Some(Says::Keypair(TokenClaims {
+                id,
+                keypair,
+                owner,
+                scopes,
+                generation,
+                secret,
+                expires_at,
+                confirmation,
+            }))
+        }
+        (None, None, Some(grant)) if claims.cnf.is_none() => {
+            let (user, client): (UserId, ClientId) = (parsed(claims.sub)?, parsed(claims.client_id)?);
+            let grant = parsed(grant)?;
+            Some(Says::Grant(GrantTokenClaims { id, grant, user, client, owner, scopes, expires_at }))
+        }
+        _ => None,
+    })
+}
+
+fn confirmation(cnf: &Cnf<'_>) -> Result<Confirmation, TokenRefused> {
+    let (Cnf::Key(text) | Cnf::Certificate(text)) = *cnf;
     let hash: Thumbprint = text.parse().map_err(|_| TokenRefused::Invalid("a claim is wrong".to_owned()))?;
     Ok(match cnf {
         Cnf::Key(_) => Confirmation::Key(hash),

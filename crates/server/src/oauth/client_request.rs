@@ -16,7 +16,7 @@ use super::client_assertion::Holds;
 use super::client_authentication::{Presented, presented};
 use super::error::OAuthError;
 use super::form::Form;
-use super::throttle::Client;
+use super::throttle::Attempt;
 use crate::app::App;
 use crate::client_address::client_address;
 use crate::live::LiveKeypair;
@@ -62,11 +62,11 @@ impl ClientRequest {
     pub(super) async fn authenticate(&self, app: &App, now: Timestamp) -> Result<Authenticated, OAuthError> {
         let presented = presented(&self.parts.headers, &self.form)?;
         let began = Instant::now();
-        let client = || Client::new(presented.key, self.address(app));
-        let seconds_left = app.client_throttle.left(client, now);
+        let attempt = || Attempt::new(presented.key, self.address(app));
+        let seconds_left = app.client_throttle.left(attempt, now);
         // Whoever failed too often is let in by the right secret still, but the store is asked for it only now and then.
         let asks_store = presented.key.is_some()
-            && (seconds_left.is_none() || app.client_throttle.may_ask_store(&client(), now));
+            && (seconds_left.is_none() || app.client_throttle.may_ask_store(&attempt(), now));
         let live = match presented.key {
             Some(key) if asks_store => app.live.keypair(key).await?,
             Some(key) => app.live.remembered_keypair(key),
@@ -85,7 +85,7 @@ impl ClientRequest {
             }
             return Err(OAuthError::TooManyFailures { seconds });
         }
-        app.client_throttle.failed(&client(), now);
+        app.client_throttle.failed(&attempt(), now);
         tokio::time::sleep_until(began + REFUSAL_AFTER).await;
         Err(OAuthError::InvalidClient { by_header: presented.by_header })
     }

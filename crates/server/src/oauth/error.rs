@@ -29,12 +29,21 @@ pub(crate) enum OAuthError {
         "client authentication is missing: send the Key ID and the Key Secret, either with HTTP Basic or as client_id and client_secret in the body, or a client_assertion"
     )]
     NoClient,
+    /// An application that does not exist, or no longer.
+    #[error("there is no such application, or no longer; register it, and send its client_id")]
+    UnknownApplication,
     /// It uses the `Authorization` header in a way that is not served.
     #[error("the Authorization header must be HTTP Basic with the Key ID and the Key Secret")]
     OtherScheme,
     /// A grant that is not served.
-    #[error("the grant type is not supported; use client_credentials")]
+    #[error("the grant type is not supported; use client_credentials, authorization_code or refresh_token")]
     UnsupportedGrantType,
+    /// A keypair, which asks for what only applications get.
+    #[error("a keypair gets no codes and no refresh tokens; use client_credentials")]
+    UnauthorizedClient,
+    /// A code or refresh token that is good for nothing; says why as far as it helps.
+    #[error("{0}")]
+    InvalidGrant(&'static str),
     /// A scope that does not exist or that the keypair may not request; names it.
     #[error("{0}")]
     InvalidScope(#[from] domain::ScopeError),
@@ -43,7 +52,7 @@ pub(crate) enum OAuthError {
     InvalidProof(&'static str),
     /// A resource that is not the Feedback API.
     #[error(
-        "the resource is not served here: use the Feedback API's base URL or the URL of one environment that the keypair reaches"
+        "the resource is not served here: use the Feedback API's base URL or the URL of one environment that the token would reach"
     )]
     InvalidTarget,
     /// The endpoint takes POST only.
@@ -65,9 +74,7 @@ pub(crate) enum OAuthError {
         seconds: i64,
     },
     /// The client failed to say who it is too often.
-    #[error(
-        "too many requests with a wrong Key ID or Key Secret came from this address; wait before the next"
-    )]
+    #[error("too many requests with wrong credentials came from this address; wait before the next")]
     TooManyFailures {
         /// How many seconds to wait.
         seconds: i64,
@@ -87,10 +94,12 @@ impl OAuthError {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::InvalidClient { .. } | Self::NoClient | Self::OtherScheme => {
+            Self::InvalidClient { .. } | Self::NoClient | Self::UnknownApplication | Self::OtherScheme => {
                 (StatusCode::UNAUTHORIZED, "invalid_client")
             }
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+            Self::UnauthorizedClient => (StatusCode::BAD_REQUEST, "unauthorized_client"),
+            Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::InvalidProof(_) => (StatusCode::BAD_REQUEST, "invalid_dpop_proof"),
             Self::InvalidTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
@@ -162,8 +171,8 @@ impl IntoResponse for OAuthError {
     }
 }
 
-/// The characters that an error description may have (RFC 6749 §5.2): what a client sent may be quoted in it.
-fn printable(text: &str) -> String {
+/// The characters that an error description may have (RFC 6749 §4.1.2.1, §5.2): what a client sent may be quoted in it.
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '"' | '`' => '\'',

@@ -341,6 +341,7 @@ impl Operation {
             .replace("{acc}", &subject.account.to_string())
             .replace("{env}", &subject.environment.to_string())
             .replace("{key}", &subject.id)
+            .replace("{app}", "app_00000000000000000000000000")
             .replace("{qry}", &subject.query)
             .replace("{n}", "1");
         let body = if self.method == "GET" { Value::Null } else { json!({"no such field": true}) };

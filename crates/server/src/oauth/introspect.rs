@@ -7,12 +7,12 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use domain::KeyId;
 use serde_json::{Value, json};
 
 use super::access_token::{Cnf, Scheme, Verified, worth_something};
 use super::client_request::{ClientRequest, no_store};
 use super::error::OAuthError;
+use super::token_basis::Says;
 use crate::app::App;
 
 /// The media type of an answer that is signed (RFC 9701 §5).
@@ -27,7 +27,8 @@ pub(super) async fn introspect(
     let now = app.clock.now();
     let (token, caller) = request.about_token(&app, now).await?;
     // Who may not ask must not learn that there is something.
-    let may_ask = |key: KeyId| key == caller.key || app.config.resource_servers.contains(&caller.key);
+    let may_ask =
+        |says: &Says| says.keypair() == Some(caller.key) || app.config.resource_servers.contains(&caller.key);
     let answer = match worth_something(&app, token, may_ask, now).await? {
         Some(verified) => active(&app, &verified),
         // Nothing more, whatever the reason (§2.2).
@@ -52,21 +53,21 @@ pub(super) async fn introspect(
 
 /// What is said of a token that is worth something. The scopes are those that it has now.
 fn active(app: &App, verified: &Verified) -> Value {
-    let claims = &verified.claims;
+    let basis = &verified.basis;
     let mut answer = json!({
         "active": true,
         "scope": verified.scopes.to_string(),
-        "client_id": claims.keypair,
-        "token_type": Scheme::of(claims.confirmation).name(),
-        "exp": claims.expires_at.as_second(),
+        "client_id": basis.client(),
+        "token_type": Scheme::of(basis.confirmation()).name(),
+        "exp": basis.expires_at().as_second(),
         "iat": verified.issued_at,
-        "sub": claims.keypair,
+        "sub": basis.subject(),
         "aud": verified.audience(app),
         "iss": app.config.issuer(),
-        "jti": claims.id.to_string(),
-        "owner": claims.owner.to_string(),
+        "jti": basis.token().to_string(),
+        "owner": basis.owner().to_string(),
     });
-    if let (Some(confirmation), Some(members)) = (claims.confirmation, answer.as_object_mut()) {
+    if let (Some(confirmation), Some(members)) = (basis.confirmation(), answer.as_object_mut()) {
         let hash = confirmation.hash().to_string();
         members.insert("cnf".to_owned(), json!(Cnf::of(confirmation, &hash)));
     }

@@ -1,8 +1,15 @@
-//! The Authorization Server: OAuth 2.0 (RFC 6749) with the client credentials grant, one file per endpoint.
+//! The Authorization Server: OAuth 2.0 (RFC 6749), for programs with keypairs and for applications that act in people's
+//! names, one file per endpoint. The page that asks a person is the Web UI's.
 
 pub(crate) mod access_token;
 #[cfg(test)]
 mod access_token_tests;
+pub(crate) mod application_client;
+#[cfg(test)]
+mod application_tests;
+mod application_token;
+pub(crate) mod authorization_code;
+pub(crate) mod authorization_request;
 mod client_assertion;
 mod client_authentication;
 mod client_jwt;
@@ -26,6 +33,7 @@ mod test_signer;
 mod tests;
 pub(crate) mod throttle;
 mod token;
+pub(crate) mod token_basis;
 #[cfg(test)]
 mod token_binding_tests;
 
@@ -36,6 +44,8 @@ use axum::routing::{any, get, post};
 
 use crate::app::App;
 
+/// The path of the authorization endpoint, which is a page of the Web UI.
+pub(crate) const AUTHORIZATION_PATH: &str = "/oauth2/authorize";
 /// The path of the token endpoint.
 pub(crate) const TOKEN_PATH: &str = "/oauth2/token";
 /// The path of the introspection endpoint (RFC 7662).

@@ -1,22 +1,30 @@
-//! `POST /oauth2/revoke` (RFC 7009): a keypair ends one of its own tokens.
+//! `POST /oauth2/revoke` (RFC 7009): a keypair ends one of its own tokens, an application all that it was granted with one.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use domain::{Actor, Standing};
+use domain::{Actor, ApplicationGrant, ClientId, RefreshToken, Standing, Timestamp, User};
 use storage::{Revocation, StorageError};
 
 use super::access_token::worth_something;
+use super::application_client::ApplicationClient;
 use super::client_request::{ClientRequest, NoStore, no_store};
 use super::error::OAuthError;
+use super::token_basis::{Basis, Says};
 use crate::app::{App, Author};
 
 /// Revokes the token. The answer is the same for what is none of the caller's, or worth nothing already (§2.2).
 pub(super) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Result<NoStore, OAuthError> {
     let request = ClientRequest::read(request).await?;
     let now = app.clock.now();
+    if ApplicationClient::sends(&request) {
+        return revoke_grant(&app, &request, now).await;
+    }
     let (token, caller) = request.about_token(&app, now).await?;
-    let Some(token) = worth_something(&app, token, |key| key == caller.key, now).await? else {
+    let own = |says: &Says| says.keypair() == Some(caller.key);
+    let Some(Basis::Keypair(claims, _)) =
+        worth_something(&app, token, own, now).await?.map(|verified| verified.basis)
+    else {
         return Ok(no_store());
     };
     let author = Author {
@@ -24,7 +32,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Res
         address: request.address(&app),
         standing: Some(Standing::Client(caller.n)),
     };
-    match app.store.revoke_token(&app.stamp(&author, now), caller.key, &token.claims.revoked()).await {
+    match app.store.revoke_token(&app.stamp(&author, now), caller.key, &claims.revoked()).await {
         Ok(Revocation::Done) => Ok(no_store()),
         // What it authenticated by opens nothing any more, which this node had not heard.
         Err(StorageError::NotFound | StorageError::Fallen(_)) => {
@@ -36,6 +44,49 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Res
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Ends what an application was granted, by a refresh token, also one that was used, or by an access token of it. Whoever
+/// has one acts for the person.
+async fn revoke_grant(app: &App, request: &ClientRequest, now: Timestamp) -> Result<NoStore, OAuthError> {
+    let client = ApplicationClient::of(app, request, now).await?;
+    let token = request
+        .form
+        .get("token")
+        .ok_or_else(|| OAuthError::InvalidRequest("the parameter `token` is missing".to_owned()))?;
+    let Some((grant, user)) = granted_with(app, client.id, token, now).await? else {
+        return Ok(no_store());
+    };
+    let actor = Actor::User(user.id, user.email.to_string());
+    let author = Author { actor, address: request.address(app), standing: None };
+    match app.store.revoke_grant(&app.stamp(&author, now), user.id, grant.id).await {
+        Ok(()) | Err(StorageError::NotFound) => Ok(no_store()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the application was granted that the token is of, and who granted it.
+async fn granted_with(
+    app: &App,
+    client: ClientId,
+    token: &str,
+    now: Timestamp,
+) -> Result<Option<(ApplicationGrant, User)>, StorageError> {
+    if let Ok(token) = token.parse::<RefreshToken>() {
+        let grant = app.store.grant_of(&token.hash()).await?.filter(|grant| grant.client == client);
+        let Some(grant) = grant else { return Ok(None) };
+        return match app.store.user(grant.user).await {
+            Ok(user) => Ok(Some((grant, user))),
+            Err(StorageError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        };
+    }
+    let own = |says: &Says| matches!(says, Says::Grant(claims) if claims.client == client);
+    let verified = worth_something(app, token, own, now).await?;
+    Ok(match verified.map(|verified| verified.basis) {
+        Some(Basis::Grant(_, live)) => Some((live.grant.clone(), live.user.clone())),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

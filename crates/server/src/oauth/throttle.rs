@@ -2,11 +2,12 @@
 //! right one opens whatever failed before it, and nobody can lock anybody out.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use domain::{KeyId, Timestamp};
+use domain::Timestamp;
 
 use crate::failures::{Failures, Key, key, network};
 
@@ -28,7 +29,7 @@ struct Questions {
     of_address: HashMap<Key, u32>,
 }
 
-/// Failures per Key ID from one address, and per address.
+/// Failures per client_id from one address, and per address.
 pub(crate) struct Throttle {
     failures: Failures,
     /// Nobody is over a limit any more from this second on. Hardly ever anybody is, and then nobody need be looked up.
@@ -36,15 +37,15 @@ pub(crate) struct Throttle {
     questions: Mutex<Questions>,
 }
 
-/// Who tries: a Key ID, or what can't be one, from an address.
-pub(super) struct Client {
+/// Who tries: a client_id, or what can't be one, from an address.
+pub(super) struct Attempt {
     both: Key,
     address: Key,
 }
 
-impl Client {
-    pub(super) fn new(key_id: Option<KeyId>, address: Option<IpAddr>) -> Self {
-        let id = key_id.map(|id| id.to_string()).unwrap_or_default();
+impl Attempt {
+    pub(super) fn new(client_id: Option<impl Display>, address: Option<IpAddr>) -> Self {
+        let id = client_id.map(|id| id.to_string()).unwrap_or_default();
         let address = network(address);
         Self { both: key(&["both", &id, &address]), address: key(&["address", &address]) }
     }
@@ -61,37 +62,37 @@ impl Throttle {
     }
 
     /// For how many seconds more the client is to let it be, if it failed too often.
-    pub(super) fn left(&self, client: impl FnOnce() -> Client, now: Timestamp) -> Option<i64> {
+    pub(super) fn left(&self, attempt: impl FnOnce() -> Attempt, now: Timestamp) -> Option<i64> {
         if now.as_second() >= self.nobody_from.load(Ordering::Relaxed) {
             return None;
         }
-        let client = client();
+        let attempt = attempt();
         let failures = self.failures.at(now);
-        let both = failures.left(&client.both, FAILURES_PER_CLIENT_AND_ADDRESS);
-        both.max(failures.left(&client.address, FAILURES_PER_ADDRESS))
+        let both = failures.left(&attempt.both, FAILURES_PER_CLIENT_AND_ADDRESS);
+        both.max(failures.left(&attempt.address, FAILURES_PER_ADDRESS))
     }
 
-    /// Whether the store may be asked for the keypair of this client, which failed too often; if so, it counts as asked.
-    pub(super) fn may_ask_store(&self, client: &Client, now: Timestamp) -> bool {
+    /// Whether the store may be asked for the keypair of whoever tries, and failed too often; if so, it counts as asked.
+    pub(super) fn may_ask_store(&self, attempt: &Attempt, now: Timestamp) -> bool {
         let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
         let second = now.as_second();
         if questions.second != second {
             *questions = Questions { second, ..Questions::default() };
         }
-        let asked = questions.of_address.get(&client.address).copied().unwrap_or_default();
+        let asked = questions.of_address.get(&attempt.address).copied().unwrap_or_default();
         if questions.all >= QUESTIONS || asked >= QUESTIONS_PER_ADDRESS {
             return false;
         }
-        questions.of_address.insert(client.address, asked + 1);
+        questions.of_address.insert(attempt.address, asked + 1);
         questions.all += 1;
         true
     }
 
     /// The client failed.
-    pub(super) fn failed(&self, client: &Client, now: Timestamp) {
+    pub(super) fn failed(&self, attempt: &Attempt, now: Timestamp) {
         let mut failures = self.failures.at(now);
-        let of_both = failures.add(client.both);
-        let of_address = failures.add(client.address);
+        let of_both = failures.add(attempt.both);
+        let of_address = failures.add(attempt.address);
         if of_both >= FAILURES_PER_CLIENT_AND_ADDRESS || of_address >= FAILURES_PER_ADDRESS {
             self.nobody_from.fetch_max(now.as_second() + WINDOW_SECONDS, Ordering::Relaxed);
         }
@@ -106,9 +107,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn client(id: u32, address: u32) -> Client {
-        let id = format!("key_01jdaaaaaaaaaaaaaaaaaa{id:04}").parse().unwrap();
-        Client::new(Some(id), Some(IpAddr::from(address.to_be_bytes())))
+    fn client(id: u32, address: u32) -> Attempt {
+        Attempt::new(Some(id), Some(IpAddr::from(address.to_be_bytes())))
     }
 
     #[test]

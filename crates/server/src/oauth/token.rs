@@ -1,16 +1,20 @@
-//! `POST /oauth2/token` (RFC 6749 §4.4).
+//! `POST /oauth2/token`: for keypairs (RFC 6749 §4.4), and for applications, which act in people's names.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use domain::{Activity, Confirmation, EnvironmentId, Timestamp, TokenBinding, grant_scopes};
+use domain::{
+    Activity, Confirmation, EnvironmentId, RefreshToken, Scopes, Timestamp, TokenBinding, grant_scopes,
+};
 use serde::Serialize;
 use storage::KeyUse;
 
 use super::TOKEN_PATH;
-use super::access_token::{Grant, Scheme, issue, parse_resource};
+use super::access_token::{Grant, Issued, Scheme, issue, parse_resource};
+use super::application_client::ApplicationClient;
+use super::application_token;
 use super::client_request::{Authenticated, ClientRequest, NoStore, no_store};
 use super::dpop::{Proven, prove};
 use super::error::OAuthError;
@@ -19,15 +23,30 @@ use crate::client_certificate::client_certificate;
 use crate::live::{Caller, LiveKeypair};
 
 /// A successful answer (RFC 6749 §5.1).
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Answer {
     access_token: String,
     token_type: &'static str,
     expires_in: i64,
     scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
 }
 
-/// Exchanges a keypair for an access token.
+impl Answer {
+    /// The answer to an application.
+    pub(super) fn with_refresh_token(issued: Issued, scopes: Scopes, next: RefreshToken) -> Self {
+        Self {
+            access_token: issued.token,
+            token_type: Scheme::Bearer.name(),
+            expires_in: issued.expires_in,
+            scope: scopes.to_string(),
+            refresh_token: Some(next.reveal().to_owned()),
+        }
+    }
+}
+
+/// Exchanges a keypair, a code or a refresh token for an access token.
 pub(super) async fn token(
     State(app): State<Arc<App>>,
     request: Request,
@@ -38,8 +57,19 @@ pub(super) async fn token(
         .get("grant_type")
         .ok_or_else(|| OAuthError::InvalidRequest("the parameter `grant_type` is missing".to_owned()))?;
     let now = app.clock.now();
+    let for_applications = matches!(grant_type, "authorization_code" | "refresh_token");
+    if for_applications && ApplicationClient::may_send(&request) {
+        let answer = match grant_type {
+            "refresh_token" => application_token::by_refresh_token(&app, &request, now).await?,
+            _ => application_token::by_code(&app, &request, now).await?,
+        };
+        return Ok((no_store(), Json(answer)));
+    }
     let Authenticated { key, live, n, .. } = request.authenticate(&app, now).await?;
     let credential = &live.credential;
+    if for_applications {
+        return Err(OAuthError::UnauthorizedClient);
+    }
     if grant_type != "client_credentials" {
         return Err(OAuthError::UnsupportedGrantType);
     }
@@ -66,6 +96,7 @@ pub(super) async fn token(
         token_type: Scheme::of(confirmation).name(),
         expires_in: issued.expires_in,
         scope: scopes.to_string(),
+        refresh_token: None,
     };
     Ok((no_store(), Json(answer)))
 }

@@ -13,8 +13,20 @@ use super::outcome::Outcome;
 use crate::app::App;
 use crate::request_id::RequestId;
 
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
-    form-action 'self'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'";
+macro_rules! policy {
+    () => {
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; \
+         frame-ancestors 'none'; connect-src 'self'; form-action 'self'"
+    };
+}
+
+/// The answer with a policy by which its forms lead to `action`, too.
+pub(super) fn with_form_action(mut response: Response, action: &str) -> Response {
+    if let Ok(policy) = HeaderValue::from_str(&format!("{} {action}", policy!())) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
 
 #[derive(Template)]
 #[template(path = "message.html")]
@@ -35,7 +47,6 @@ pub(super) async fn dress(State(app): State<Arc<App>>, request: Request, next: N
     let mut response = with_page(response, request_id);
     let headers = response.headers_mut();
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -44,6 +55,7 @@ pub(super) async fn dress(State(app): State<Arc<App>>, request: Request, next: N
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(policy!()));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if app.config.issuer().starts_with("https:") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));

@@ -14,6 +14,8 @@ pub(super) enum PageError {
     NotFound,
     /// The form is not one of ours.
     BadForm(String),
+    /// An application asks for something in a way that no answer can be sent to.
+    Unanswerable(String),
     /// The form is too long.
     TooLarge,
     /// The request did not come from one of our pages.
@@ -53,6 +55,11 @@ impl PageError {
             Self::BadForm(what) => {
                 (Outcome::Unreadable, "The form can't be read", format!("{what} Nothing was changed."))
             }
+            Self::Unanswerable(why) => (
+                Outcome::Unreadable,
+                "The application can't be let in",
+                format!("It can't be told who asks: {why}. Nothing was allowed, and nothing was sent to it."),
+            ),
             Self::TooLarge => (
                 Outcome::TooLarge,
                 "That is too much",

@@ -10,12 +10,13 @@ use super::access::{Access, Page, get, post};
 use super::once::Once;
 use super::throttle::Throttle;
 use super::{
-    account, administration, api_management, assets, audit_log, dress, environment, home, invitation,
-    keypair, keypair_edit, keypair_new, keypair_public_keys, keypair_remove, keypair_rotate, keypair_try,
-    leaked_secret, places, profile, queries, query, query_edit, set_up, settings, sign_in, token_reach,
-    users,
+    account, administration, api_management, applications, assets, audit_log, authorize, dress, environment,
+    home, invitation, keypair, keypair_edit, keypair_new, keypair_public_keys, keypair_remove,
+    keypair_rotate, keypair_try, leaked_secret, places, profile, queries, query, query_edit, set_up,
+    settings, sign_in, token_reach, users,
 };
 use crate::app::App;
+use crate::oauth::AUTHORIZATION_PATH;
 use crate::whole_body::LONGEST_ELSEWHERE;
 
 /// The Web UI.
@@ -48,8 +49,11 @@ pub(super) fn pages() -> Vec<Page> {
         post("/sign-out", sign_in::sign_out),
         get("/leaked-secret", leaked_secret::show),
         post("/leaked-secret", leaked_secret::report),
+        get(AUTHORIZATION_PATH, authorize::show),
+        post(AUTHORIZATION_PATH, authorize::decide),
         get("/your-account", profile::show),
         post("/your-account/password", profile::change_password),
+        post("/your-account/grants/revoke", profile::revoke_grant),
         get("/set-up/{token}", set_up::show),
         post("/set-up/{token}", set_up::set_up),
         get("/invitations/{token}", invitation::show),
@@ -76,6 +80,7 @@ pub(super) fn pages() -> Vec<Page> {
 fn administration(base: &str) -> Vec<Page> {
     let at = |path: &str| format!("{base}{path}");
     let users = |path: &str| format!("{base}/access-management/users{path}");
+    let applications = |path: &str| format!("{base}/access-management/applications{path}");
     let keys = |path: &str| format!("{base}/access-management/api-management{path}");
     vec![
         get(at(""), administration::show),
@@ -107,6 +112,9 @@ fn administration(base: &str) -> Vec<Page> {
         post(keys("/{key}/rotate"), keypair_rotate::rotate),
         get(keys("/{key}/remove"), keypair_remove::show),
         post(keys("/{key}/remove"), keypair_remove::remove),
+        get(applications(""), applications::list),
+        post(applications(""), applications::create),
+        post(applications("/remove"), applications::remove),
         get(at("/audit-log"), audit_log::show),
         get(at("/settings"), settings::show),
         post(at("/settings/rename"), settings::rename),

@@ -104,7 +104,7 @@ fn switcher(places: Vec<NamedPlace>, here: Option<Owner>) -> Vec<AccountEntry> {
     entries
 }
 
-const NOTICES: [(&str, &str); 23] = [
+const NOTICES: [(&str, &str); 26] = [
     ("keypair-disabled", "The keypair is disabled. Its tokens stopped working."),
     ("keypair-enabled", "The keypair is enabled. Clients need new tokens; those from before stay dead."),
     ("keypair-saved", "The keypair was saved."),
@@ -122,6 +122,9 @@ const NOTICES: [(&str, &str); 23] = [
         "secrets-accepted",
         "The keypair accepts secrets. Clients need new tokens; those from before stay dead.",
     ),
+    ("application-created", "The application is registered. Its client_id is in the list."),
+    ("application-removed", "The application was removed for good, with all that people had allowed it."),
+    ("grant-revoked", "The application has no access any more. Its tokens stopped working."),
     ("role-changed", "The role was changed."),
     ("user-removed", "The user no longer has a role here."),
     ("invitation-revoked", "The invitation was revoked."),
@@ -132,7 +135,10 @@ const NOTICES: [(&str, &str); 23] = [
     ("environment-closed", "The environment is closed."),
     ("account-closed", "The account is closed."),
     ("renamed", "The name was changed."),
-    ("password-changed", "Your password was changed. You are signed out everywhere else."),
+    (
+        "password-changed",
+        "Your password was changed. You are signed out everywhere else, and applications have no access any more.",
+    ),
     ("welcome", "Welcome to Feedback."),
 ];
 

@@ -182,6 +182,7 @@ fn why(outlived: Outlived) -> &'static str {
         }
         Outlived::NotBound => "It is not bound as its keypair’s tokens now must be.",
         Outlived::Revoked => "The program that had it revoked it.",
+        Outlived::Grant => "What a person had granted was ended.",
         Outlived::Elsewhere => "Its keypair may not be used from there.",
         Outlived::SigningKey => "The key that signed it was removed.",
         Outlived::Removed => "Its keypair was removed, alone or with what it belonged to.",

@@ -8,6 +8,7 @@
     reason = "a test that can't go on fails, and its modules are seen by nobody else"
 )]
 
+mod applications;
 mod backup;
 mod database;
 mod demo;

@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
-    Account, Activity, Actor, AllowedAddresses, Call, Comment, Email, Entropy, Environment, KeySecret,
-    Keypair, Name, NewKeypair, OldSecrets, Owner, PasswordHash, Query, QuestionText, RevokedToken, Scope,
-    SignedDuration, Stamp, Timestamp, TokenBinding, TokenId, Usage, User, VerifyingKey, from_millis, new_id,
-    utc_date,
+    Account, Activity, Actor, AllowedAddresses, Application, AuthorizationCode, Call, ClientId,
+    CodeChallenge, CodeExchange, Comment, Email, Entropy, Environment, KeySecret, Keypair, LiveGrant, Name,
+    NewKeypair, OldSecrets, Owner, PasswordHash, Query, QuestionText, RedirectUris, RevokedToken, Scope,
+    Scopes, SecretHash, SignedDuration, Stamp, Timestamp, TokenBinding, TokenId, Usage, User, UserId,
+    VerifyingKey, Wanted, from_millis, new_id, utc_date,
 };
 
 use crate::Storage;
@@ -33,6 +34,9 @@ impl Entropy for Counter<'_> {
         }
     }
 }
+
+/// What every code here is exchanged with.
+pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// Those of RFC 8037 appendix A.2 and RFC 7517 appendix A.1.
 const PUBLIC_KEYS: [&str; 2] = [
@@ -173,6 +177,53 @@ impl Fixture {
         let user = self.unsaved_user(address);
         self.store.create_user(&self.stamp(), &user, &password()).await.expect("a user");
         user
+    }
+
+    /// The hash of a random secret.
+    pub fn hash(&self) -> SecretHash {
+        SecretHash::from_bytes(self.token())
+    }
+
+    /// An application that is not stored yet.
+    pub fn unsaved_application(&self, owner: impl Into<Owner>) -> Application {
+        let uris = RedirectUris::new(["https://example.com/callback"]).expect("redirect URIs");
+        Application::new(owner.into(), name("Dashboard"), uris, self.now(), &Counter(&self.ticks))
+    }
+
+    /// An application.
+    pub async fn application(&self, owner: impl Into<Owner>) -> Application {
+        let application = self.unsaved_application(owner);
+        self.store.create_application(&self.stamp(), &application).await.expect("an application");
+        application
+    }
+
+    /// A code by which the user lets the application do on its owner what authors may; it is not stored yet.
+    pub fn code(&self, application: &Application, user: UserId) -> AuthorizationCode {
+        AuthorizationCode {
+            hash: self.hash(),
+            client: ClientId::Application(application.id),
+            redirect_uri: "https://example.com/callback".to_owned(),
+            challenge: CodeChallenge::of(VERIFIER),
+            user,
+            owner: application.owner,
+            scopes: Scopes::from(Scope::ReportRead).with(Scope::QueriesCreate),
+            narrowed_to: None,
+            created_at: self.now(),
+        }
+    }
+
+    /// What the code is exchanged for, and the hash of its refresh token.
+    pub async fn granted(&self, code: &AuthorizationCode) -> (LiveGrant, SecretHash) {
+        self.store.put_code(code).await.expect("a code");
+        let exchange = CodeExchange {
+            client: code.client,
+            redirect_uri: &code.redirect_uri,
+            verifier: VERIFIER,
+            wanted: Wanted::default(),
+        };
+        let token = self.hash();
+        let given = self.store.exchange_code(&self.stamp(), &code.hash, &exchange, self.id(), &token).await;
+        (given.expect("an answer").expect("a grant"), token)
     }
 
     /// A query in the environment.

@@ -3,6 +3,8 @@
 //! A backend's tests name a function that opens a fresh store, and says what stores of its kind leave to others, and call [`conformance_tests!`](crate::conformance_tests):
 //! one test a promise.
 
+mod application_grants;
+mod applications;
 mod assertions;
 mod fixture;
 mod keypairs;
@@ -70,6 +72,28 @@ promises! {
         what_is_no_live_secret_changes_nothing,
         a_disabled_keypair_s_secret_can_leak_too,
         who_says_nothing_of_itself_may_do_nothing_else,
+    }
+    applications {
+        applications_are_kept_and_belong_to_their_owner,
+        applications_are_listed_newest_first_in_parts,
+        only_administrators_register_and_remove_applications,
+        applications_end_with_their_owner,
+    }
+    application_grants {
+        a_code_is_exchanged_for_what_was_granted,
+        a_code_is_nobody_elses,
+        a_code_that_comes_once_more_ends_what_it_gave,
+        of_the_same_code_at_the_same_time_one_is_exchanged_and_ends,
+        refresh_tokens_take_turns,
+        a_refresh_token_that_comes_once_more_ends_the_grant,
+        of_the_same_refresh_token_at_the_same_time_one_works_and_the_grant_ends,
+        a_refused_refresh_uses_nothing_up,
+        a_grant_is_worth_what_the_persons_role_is,
+        a_role_on_an_environment_is_enough_there,
+        grants_end_with_whatever_they_rest_on,
+        a_grant_made_while_its_application_is_removed_does_not_outlive_it,
+        people_see_and_end_what_they_granted,
+        codes_and_grants_go_when_their_time_is_over,
     }
     assertions {
         public_keys_come_and_go_with_the_keypair,

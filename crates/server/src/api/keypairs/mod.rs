@@ -321,7 +321,7 @@ impl<R: Requirement> Keypairs<'_, R> {
 
     /// No program hands on what its own token lacks, to be used from where its own keypair may not.
     fn held(&self) -> Held {
-        let allowed_addresses = self.caller.live().credential.allowed_addresses.clone();
+        let allowed_addresses = self.caller.verified().allowed_addresses();
         Held { scopes: self.caller.scopes(), allowed_addresses }
     }
 

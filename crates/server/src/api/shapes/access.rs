@@ -1,17 +1,27 @@
-use domain::{Environment, Scopes, Timestamp, TokenClaims};
+use domain::{Environment, Scopes, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{OwnerShape, ScopeName};
+use crate::oauth::access_token::Verified;
+use crate::oauth::token_basis::Basis;
 
 /// What a token is, and what it reaches.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Access)]
 pub(crate) struct AccessShape {
-    /// The Key ID of the keypair that obtained the token.
+    /// The Key ID of the keypair that obtained the token; `null` for one that an application has in a person's name.
     #[schema(example = "key_01jx1m2q6fe8gtvdb2v3cx2xkq")]
-    key_id: String,
-    /// Whom the keypair belongs to.
+    key_id: Option<String>,
+    /// The person in whose name an application has the token; only of such a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq", required = false)]
+    user_id: Option<String>,
+    /// The application's client_id; only of such a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "app_01jx1m2q6fe8gtvdb2v3cx2xkq", required = false)]
+    client_id: Option<String>,
+    /// Whom the keypair belongs to, or where the application may act.
     owner: OwnerShape,
     /// The scopes that the token has at this moment.
     #[schema(value_type = Vec<ScopeName>, example = json!(["feedback-report:read"]))]
@@ -38,14 +48,20 @@ pub(crate) struct ReachedEnvironment {
 }
 
 impl AccessShape {
-    /// The shape of a token that has `scopes` and reaches `environments` at this moment.
-    pub(crate) fn new(claims: &TokenClaims, scopes: Scopes, environments: Vec<ReachedEnvironment>) -> Self {
+    /// The shape of a token that reaches `environments` at this moment.
+    pub(crate) fn new(token: &Verified, environments: Vec<ReachedEnvironment>) -> Self {
+        let (key_id, user_id, client_id) = match &token.basis {
+            Basis::Keypair(claims, _) => (Some(claims.keypair.to_string()), None, None),
+            Basis::Grant(claims, _) => (None, Some(claims.user.to_string()), Some(claims.client.to_string())),
+        };
         Self {
-            key_id: claims.keypair.to_string(),
-            owner: OwnerShape::from(&claims.owner),
-            scopes,
+            key_id,
+            user_id,
+            client_id,
+            owner: OwnerShape::from(&token.owner()),
+            scopes: token.scopes,
             environments,
-            expires_at: claims.expires_at,
+            expires_at: token.expires_at(),
         }
     }
 }

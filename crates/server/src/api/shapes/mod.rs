@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod application;
 mod audit_event;
 mod environment;
 mod keypair;
@@ -15,6 +16,7 @@ mod usage;
 
 pub(crate) use access::{AccessShape, ReachedEnvironment};
 pub(crate) use account::AccountShape;
+pub(crate) use application::ApplicationShape;
 pub(crate) use audit_event::AuditEventShape;
 pub(crate) use environment::EnvironmentShape;
 pub(crate) use keypair::{AssertionAlgorithmName, KeypairShape, KeypairWithSecret, TokenBindingName};

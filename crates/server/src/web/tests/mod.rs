@@ -2,6 +2,8 @@
 
 mod access;
 mod access_matrix;
+mod applications;
+mod authorize;
 mod forms;
 mod keypairs;
 mod leaked_secrets;
