@@ -147,7 +147,7 @@ test('a person logs in at a terminal, works, and is stopped', async (t) => {
 
   await t.test('the person sees it, and ends it', async () => {
     await person.open('/your-account');
-    await person.page.getByRole('cell', { name: /The command line of Feedback/ }).waitFor();
+    await person.page.getByRole('cell', { name: /Feedback’s command line/ }).waitFor();
     assert.deepEqual([...(await person.overflow()), ...(await person.barriers())], []);
     await button(person, 'Revoke').click();
     await person.page.getByRole('status').waitFor();

@@ -93,7 +93,7 @@ impl Client {
     /// What people see.
     pub fn name(&self) -> &str {
         match self {
-            Self::CommandLine => "The command line of Feedback",
+            Self::CommandLine => "Feedback’s command line",
             Self::Application(application) => application.name.as_str(),
         }
     }

@@ -50,7 +50,7 @@ struct Row {
 impl Row {
     fn new(named: &NamedGrant, now: Timestamp) -> Self {
         let NamedGrant { grant, application, place } = named;
-        let application = application.as_ref().map_or("The command line of Feedback", |name| name.as_str());
+        let application = application.as_ref().map_or("Feedback’s command line", |name| name.as_str());
         Self {
             id: grant.id.to_string(),
             application: application.to_owned(),

@@ -305,5 +305,5 @@ async fn the_answer_goes_to_a_port_of_the_persons_machine_or_to_a_scheme_of_the_
     let own = house
         .get(&address(&request("feedback-cli", &[("redirect_uri", "http://127.0.0.1:1/")])), &cookie)
         .await;
-    assert!(own.body.contains("Where may The command line of Feedback act?"), "{}", own.body);
+    assert!(own.body.contains("Where may Feedback’s command line act?"), "{}", own.body);
 }
