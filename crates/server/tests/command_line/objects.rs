@@ -68,7 +68,7 @@ fn objects_have_the_names_of_the_api() {
     assert!(secret.starts_with("fbs_") && secret.len() == 53);
     assert_eq!(
         keys(&keypair["secrets"][0]),
-        ["created_at", "expires_at", "hint", "last_used_at", "leaked_at", "n"]
+        ["created_at", "expires_at", "hint", "last_used_at", "leaked_at", "n", "retire_when_idle_seconds"]
     );
 
     let list = operator.json(&["key", "list", "--owner", &id(&environment)]);
