@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { api, assertDead, assertInvalidClient, assertWorks, tokenFor, tokenWithinASecond } from '../program.mjs';
+import { api, assertDeadWithinASecond, assertInvalidClient, assertWorks, tokenFor, tokenWithinASecond } from '../program.mjs';
 import { Product, until } from '../product.mjs';
 
 /** Between two uses of a token that is in use. */
@@ -31,7 +31,7 @@ test('an old secret ends by itself once nobody uses it, and one in use stays', a
     return (await idle.secrets()).length === 1;
   });
   assert.ok(performance.now() - began > 60_000, 'it was not idle for as long as was said');
-  await assertDead(product, idle.token);
+  await assertDeadWithinASecond(product, idle.token);
   await assertInvalidClient(product, idle.old);
   await assertWorks(product, idle.next);
   await assertWorks(product, busy.token);

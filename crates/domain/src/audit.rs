@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{EventId, KeyId, Owner, Scopes, Standing, UserId};
+use crate::{AllowedAddresses, EventId, KeyId, Owner, Scopes, Standing, UserId};
 
 /// Who made an administrative change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,9 +80,9 @@ pub struct Stamp {
 const RANDOM_BITS: u128 = (1 << 62) - 1;
 
 impl Stamp {
-    /// The same; if a program's, its change rests on these scopes too.
-    pub fn resting_on(self, scopes: Scopes) -> Self {
-        Self { standing: self.standing.map(|standing| standing.resting_on(scopes)), ..self }
+    /// The same; if a program's, its change hands on these scopes, and from where its keypair may be used.
+    pub fn handing_on(self, scopes: Scopes, from: &AllowedAddresses) -> Self {
+        Self { standing: self.standing.map(|standing| standing.handing_on(scopes, from)), ..self }
     }
 
     /// The stamp of the `n`th further line that the same change leaves: its event follows the first line's.

@@ -17,6 +17,9 @@ pub enum KeypairRefusal {
         "the caller's own keypair may only be used from {0}, and could make this one usable from elsewhere"
     )]
     BeyondCallersAddresses(AllowedAddresses),
+    /// From where the caller's own keypair may be used was changed while this was decided.
+    #[error("the networks of the caller's own keypair were changed just now; try again")]
+    CallersAddressesChanged,
     /// The old secrets would live on for too long, or for less than no time.
     #[error("the overlap must be from 0 seconds to 7 days")]
     Overlap,

@@ -2,12 +2,15 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::{Confirmation, Credential, KeyId, KeypairStatus, Outlived, Scopes, SigningKeyHash, TokenClaims};
+use crate::{
+    AllowedAddresses, Confirmation, Credential, KeyId, KeypairStatus, Outlived, Scopes, SigningKeyHash,
+    TokenClaims,
+};
 
 /// What a program shows for itself when it makes a change. It is judged at the door, by what is known there, and once more
 /// in the transaction that makes the change, by what is true then: a node that has not yet heard that the program was
 /// stopped changes nothing for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// An access token.
     Token {
@@ -17,6 +20,8 @@ pub enum Standing {
         signed_by: SigningKeyHash,
         /// The scopes that the change rests on; it must have each of them.
         needs: Scopes,
+        /// From where its keypair may be used, if the change hands that on: the very same.
+        networks: Option<AllowedAddresses>,
     },
     /// The secret or public key of that number, by which the client authenticated itself.
     Client(u32),
@@ -31,6 +36,9 @@ pub enum Fallen {
     /// Its token, bound to that if to anything, has lost these scopes.
     #[error("the token has lost `{0}`")]
     Lacks(Scopes, Option<Confirmation>),
+    /// From where its keypair may be used was changed since the change was decided by that.
+    #[error("the keypair's networks were changed meanwhile")]
+    Networks,
     /// The secret or public key that it authenticated by opens nothing any more.
     #[error("what the client authenticated by opens nothing any more")]
     Client,
@@ -47,12 +55,12 @@ impl Standing {
         from: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), Fallen> {
-        match *self {
-            Self::Token { claims, signed_by, needs } => {
+        match self {
+            Self::Token { claims, signed_by, needs, networks } => {
                 let outlived = |why| Fallen::Outlived(why, claims.confirmation);
                 let keypair =
                     keypair.filter(|_| claims.keypair == id).ok_or_else(|| outlived(Outlived::Removed))?;
-                if !signing_keys.iter().any(|kid| SigningKeyHash::of(kid) == signed_by) {
+                if !signing_keys.iter().any(|kid| SigningKeyHash::of(kid) == *signed_by) {
                     return Err(outlived(Outlived::SigningKey));
                 }
                 if !keypair.allowed_addresses.allow(|| from) {
@@ -62,12 +70,15 @@ impl Standing {
                 if !needs.within(scopes) {
                     return Err(Fallen::Lacks(needs.minus(scopes), claims.confirmation));
                 }
+                if networks.as_ref().is_some_and(|networks| *networks != keypair.allowed_addresses) {
+                    return Err(Fallen::Networks);
+                }
                 Ok(())
             }
             Self::Client(n) => {
                 let opens = |keypair: &Credential| {
                     keypair.status(now) == KeypairStatus::Active
-                        && keypair.still_opens(n, now)
+                        && keypair.still_opens(*n, now)
                         && keypair.allowed_addresses.allow(|| from)
                 };
                 if keypair.is_some_and(opens) { Ok(()) } else { Err(Fallen::Client) }
@@ -75,12 +86,12 @@ impl Standing {
         }
     }
 
-    /// The same, resting on these scopes too.
-    pub fn resting_on(self, scopes: Scopes) -> Self {
+    /// The same, handing on these scopes, and from where the keypair may be used.
+    pub fn handing_on(self, scopes: Scopes, from: &AllowedAddresses) -> Self {
         match self {
-            Self::Token { claims, signed_by, needs } => {
+            Self::Token { claims, signed_by, needs, networks: _ } => {
                 let needs = needs.iter().chain(scopes.iter()).collect();
-                Self::Token { claims, signed_by, needs }
+                Self::Token { claims, signed_by, needs, networks: Some(from.clone()) }
             }
             Self::Client(n) => Self::Client(n),
         }
@@ -91,8 +102,8 @@ impl Standing {
 mod tests {
     use super::*;
     use crate::{
-        Actor, AllowedAddresses, Comment, Entropy, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner,
-        Scope, Thumbprint, TokenBinding, TokenId, VerifyingKey, from_millis,
+        Actor, Comment, Entropy, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner, Scope, Thumbprint,
+        TokenBinding, TokenId, VerifyingKey, from_millis,
     };
     use jiff::SignedDuration;
 
@@ -130,7 +141,12 @@ mod tests {
             expires_at: now() + SignedDuration::from_hours(1),
             confirmation,
         };
-        Standing::Token { claims, signed_by: SigningKeyHash::of("kid"), needs: Scope::Admin.into() }
+        Standing::Token {
+            claims,
+            signed_by: SigningKeyHash::of("kid"),
+            needs: Scope::Admin.into(),
+            networks: None,
+        }
     }
 
     fn judge(standing: &Standing, keypair: &Keypair) -> Result<(), Fallen> {
@@ -183,7 +199,7 @@ mod tests {
         let networks = AllowedAddresses::new(["192.0.2.0/24"]).unwrap();
         let edit = KeypairEdit { allowed_addresses: Some(networks), ..KeypairEdit::default() };
         let limited = Credential::of(&keypair.edited(&edit, None, now()).unwrap());
-        let judge = |standing: Standing, from: Option<&str>| {
+        let judge = |standing: &Standing, from: Option<&str>| {
             let from = from.map(|address| address.parse().unwrap());
             standing.judge(keypair.id, Some(&limited), &["kid".to_owned()], from, now())
         };
@@ -191,9 +207,16 @@ mod tests {
             (standing(&keypair, None), Fallen::Outlived(Outlived::Elsewhere, None)),
             (Standing::Client(1), Fallen::Client),
         ] {
-            assert_eq!(judge(standing, Some("192.0.2.7")), Ok(()));
-            assert_eq!(judge(standing, Some("198.51.100.7")), Err(fallen));
-            assert_eq!(judge(standing, None), Err(fallen));
+            assert_eq!(judge(&standing, Some("192.0.2.7")), Ok(()));
+            assert_eq!(judge(&standing, Some("198.51.100.7")), Err(fallen));
+            assert_eq!(judge(&standing, None), Err(fallen));
+        }
+        let within = limited.allowed_addresses.clone();
+        for (networks, judged) in
+            [(within, Ok(())), (keypair.allowed_addresses.clone(), Err(Fallen::Networks))]
+        {
+            let handing_on = standing(&keypair, None).handing_on(Scope::Admin.into(), &networks);
+            assert_eq!(judge(&handing_on, Some("192.0.2.7")), judged);
         }
     }
 
@@ -209,7 +232,7 @@ mod tests {
         assert_eq!(judge(&token, &narrowed("feedback-admin")), Ok(()));
         let lacks = |scope: Scope| Err(Fallen::Lacks(scope.into(), bound_to));
         assert_eq!(judge(&token, &narrowed("feedback-report:read")), lacks(Scope::Admin));
-        let handing_on = token.resting_on(Scope::ReportRead.into());
+        let handing_on = token.handing_on(Scope::ReportRead.into(), &AllowedAddresses::default());
         assert_eq!(judge(&handing_on, &keypair), Ok(()));
         assert_eq!(judge(&handing_on, &narrowed("feedback-admin")), lacks(Scope::ReportRead));
     }

@@ -200,7 +200,7 @@ impl App {
             at,
             actor: author.actor.clone(),
             address: author.address.map(|address| address.to_string()),
-            standing: author.standing,
+            standing: author.standing.clone(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! What can be done to keypairs, for every surface: decided in the domain, inside the store's transaction.
-//! What hands on scopes rests on them: a program that has lost one meanwhile, which this node may not have heard, is refused.
+//! What hands on scopes and networks rests on them: a program that has lost some meanwhile, which this node may not have
+//! heard, is refused.
 
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
     Action, Actor, Held, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, KeypairUsage, NewKeypair,
-    OldSecrets, Owner, Scopes, Timestamp, USAGE_KEPT, VerifyingKey, usage_from,
+    OldSecrets, Owner, Scopes, Stamp, Timestamp, USAGE_KEPT, VerifyingKey, usage_from,
 };
 use storage::StorageError;
 
@@ -22,9 +23,12 @@ pub(crate) enum KeypairError {
     Store(#[from] StorageError),
 }
 
-/// What a change that hands on what the caller holds rests on.
-fn scopes_of(held: Option<&Held>) -> Scopes {
-    held.map(|held| held.scopes).unwrap_or_default()
+/// What the change of a caller that holds `held` is stamped with, if it hands on these scopes.
+fn handing_on(stamp: Stamp, held: Option<&Held>, scopes: impl FnOnce(&Held) -> Scopes) -> Stamp {
+    match held {
+        Some(held) => stamp.handing_on(scopes(held), &held.allowed_addresses),
+        None => stamp,
+    }
 }
 
 /// Makes a keypair. `held` is what the caller holds itself, if it is a program.
@@ -36,7 +40,7 @@ pub(crate) async fn create(
 ) -> Result<(Keypair, KeySecret), KeypairError> {
     let now = app.clock.now();
     let (keypair, secret) = Keypair::create(new, held, author.actor.clone(), now, &*app.entropy)?;
-    let stamp = app.stamp(author, now).resting_on(keypair.scopes);
+    let stamp = handing_on(app.stamp(author, now), held, |_| keypair.scopes);
     app.store.create_keypair(&stamp, &keypair).await?;
     Ok((keypair, secret))
 }
@@ -51,7 +55,7 @@ pub(crate) async fn create_for_public_key(
 ) -> Result<Keypair, KeypairError> {
     let now = app.clock.now();
     let keypair = Keypair::create_for_public_key(new, key, held, author.actor.clone(), now, &*app.entropy)?;
-    let stamp = app.stamp(author, now).resting_on(keypair.scopes);
+    let stamp = handing_on(app.stamp(author, now), held, |_| keypair.scopes);
     app.store.create_keypair(&stamp, &keypair).await?;
     Ok(keypair)
 }
@@ -75,7 +79,7 @@ pub(crate) async fn edit(
     };
     let mut stamp = app.stamp(author, now);
     if edit.may_widen() {
-        stamp = stamp.resting_on(scopes_of(held));
+        stamp = handing_on(stamp, held, |held| held.scopes);
     }
     Ok(app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??)
 }
@@ -97,7 +101,7 @@ pub(crate) async fn rotate(
         *made.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret);
         Ok((after, Action::KeypairSecretAdded))
     };
-    let stamp = app.stamp(author, now).resting_on(scopes_of(held));
+    let stamp = handing_on(app.stamp(author, now), held, |held| held.scopes);
     let after = app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??;
     let secret = made.into_inner().unwrap_or_else(PoisonError::into_inner);
     // A rotation is never decided without a secret.
@@ -134,7 +138,7 @@ pub(crate) async fn add_public_key(
         let after = before.with_public_key(key.clone(), until, held, now)?;
         Ok((after, Action::KeypairPublicKeyAdded))
     };
-    let stamp = app.stamp(author, now).resting_on(scopes_of(held));
+    let stamp = handing_on(app.stamp(author, now), held, |held| held.scopes);
     Ok(app.store.change_keypair(&stamp, owner, id, expected_version, &decide).await??)
 }
 

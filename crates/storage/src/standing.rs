@@ -11,7 +11,7 @@ pub fn require_standing(
     keypair: Option<LiveKeypair>,
     signing_keys: &[String],
 ) -> Result<()> {
-    let standing = stamp.standing.ok_or(StorageError::NotAllowed)?;
+    let standing = stamp.standing.as_ref().ok_or(StorageError::NotAllowed)?;
     let credential = keypair.map(LiveKeypair::into_credential);
     let from = stamp.address.as_deref().and_then(|address| address.parse().ok());
     standing.judge(id, credential.as_ref(), signing_keys, from, stamp.at).map_err(StorageError::Fallen)

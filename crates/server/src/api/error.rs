@@ -338,6 +338,9 @@ impl From<Fallen> for ApiError {
             Fallen::Outlived(_, confirmation) => Self::InvalidToken(Scheme::of(confirmation)),
             Fallen::Lacks(scopes, confirmation) => Self::LostScopes(Scheme::of(confirmation), scopes),
             Fallen::Client => Self::InvalidToken(Scheme::Bearer),
+            Fallen::Networks => {
+                Self::KeypairRule(&ADDRESSES_BEYOND_CALLER, KeypairRefusal::CallersAddressesChanged)
+            }
         }
     }
 }
@@ -357,7 +360,7 @@ impl From<KeypairError> for ApiError {
                     Self::BadFields(vec![FieldError::new("retire_when_idle_seconds", refusal)])
                 }
                 KeypairRefusal::BeyondCaller(scopes) => Self::BeyondCaller(scopes),
-                KeypairRefusal::BeyondCallersAddresses(_) => {
+                KeypairRefusal::BeyondCallersAddresses(_) | KeypairRefusal::CallersAddressesChanged => {
                     Self::KeypairRule(&ADDRESSES_BEYOND_CALLER, refusal)
                 }
                 KeypairRefusal::TooManySecrets => Self::TooManySecrets,

@@ -275,7 +275,9 @@ impl Verified {
     /// What the right to a change stands on that needs these scopes, of a program; a person's role is asked anyway.
     pub(crate) fn standing(&self, needs: Scopes) -> Option<Standing> {
         match self.basis {
-            Basis::Keypair(claims, _) => Some(Standing::Token { claims, signed_by: self.signed_by, needs }),
+            Basis::Keypair(claims, _) => {
+                Some(Standing::Token { claims, signed_by: self.signed_by, needs, networks: None })
+            }
             Basis::Grant(..) => None,
         }
     }

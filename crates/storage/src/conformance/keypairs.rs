@@ -123,7 +123,8 @@ pub async fn who_was_stopped_changes_nothing_any_more(f: Fixture) {
     let caller = f.keypair(environment.id).await;
     let target = f.keypair(environment.id).await;
     let standing = Some(Standing::Client(1));
-    let by_caller = |f: &Fixture| Stamp { actor: Actor::Keypair(caller.id), standing, ..f.stamp() };
+    let by_caller =
+        |f: &Fixture| Stamp { actor: Actor::Keypair(caller.id), standing: standing.clone(), ..f.stamp() };
     let (allowed, _) = f.unsaved_keypair(environment.id);
     f.store.create_keypair(&by_caller(&f), &allowed).await.unwrap();
 

@@ -147,6 +147,7 @@ promises! {
         a_token_that_was_revoked_or_is_not_bound_changes_nothing,
         a_token_of_a_removed_signing_key_changes_nothing,
         a_change_rests_on_its_scopes_and_on_no_other,
+        a_change_that_hands_on_networks_rests_on_them,
         a_program_shows_a_token_of_its_own,
         after_the_line_that_stops_a_program_none_is_its_own,
     }

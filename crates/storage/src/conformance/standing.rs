@@ -1,6 +1,6 @@
 use domain::{
-    Action, Actor, Comment, Environment, Fallen, Keypair, KeypairEdit, KeypairStatus, Outlived, Query, Scope,
-    Scopes, SigningKeyHash, Stamp, Standing, TokenBinding, TokenClaims,
+    Action, Actor, AllowedAddresses, Comment, Environment, Fallen, Keypair, KeypairEdit, KeypairStatus,
+    Outlived, Query, Scope, Scopes, SigningKeyHash, Stamp, Standing, TokenBinding, TokenClaims,
 };
 use jiff::SignedDuration;
 
@@ -52,7 +52,7 @@ impl World {
     /// The stamp of a change that the program makes with its token, and that rests on these scopes.
     fn stamp(&self, f: &Fixture, needs: impl Into<Scopes>) -> Stamp {
         let signed_by = SigningKeyHash::of(KID);
-        let standing = Standing::Token { claims: self.token, signed_by, needs: needs.into() };
+        let standing = Standing::Token { claims: self.token, signed_by, needs: needs.into(), networks: None };
         Stamp { actor: Actor::Keypair(self.caller.id), standing: Some(standing), ..f.stamp() }
     }
 
@@ -259,10 +259,33 @@ pub async fn a_change_rests_on_its_scopes_and_on_no_other(f: Fixture) {
         assert!(outcome.is_ok(), "{verb}: {outcome:?}");
     }
     let (keypair, _) = f.unsaved_keypair(world.environment.id);
-    let handing_on = world.stamp(&f, Scope::Admin).resting_on(keypair.scopes);
+    let anywhere = AllowedAddresses::default();
+    let handing_on = world.stamp(&f, Scope::Admin).handing_on(keypair.scopes, &anywhere);
     let refused = f.store.create_keypair(&handing_on, &keypair).await;
     let lost = Fallen::Lacks(Scope::ReportRead.into(), None);
     assert!(matches!(refused, Err(StorageError::Fallen(fallen)) if fallen == lost), "{refused:?}");
+}
+
+pub async fn a_change_that_hands_on_networks_rests_on_them(f: Fixture) {
+    let world = World::new(&f).await;
+    let (anywhere, here) = (AllowedAddresses::default(), AllowedAddresses::new(["192.0.2.0/24"]).unwrap());
+    let stamp = |world: &World, networks: &AllowedAddresses| Stamp {
+        address: Some("192.0.2.7".to_owned()),
+        ..world.stamp(&f, Scope::Admin).handing_on(Scope::Admin.into(), networks)
+    };
+    let (keypair, _) = f.unsaved_keypair(world.environment.id);
+    f.store.create_keypair(&stamp(&world, &anywhere), &keypair).await.unwrap();
+    world.edit(&f, KeypairEdit { allowed_addresses: Some(here.clone()), ..KeypairEdit::default() }).await;
+    let (keypair, _) = f.unsaved_keypair(world.environment.id);
+    let refused = f.store.create_keypair(&stamp(&world, &anywhere), &keypair).await;
+    assert!(matches!(refused, Err(StorageError::Fallen(Fallen::Networks))), "{refused:?}");
+    let elsewhere = Stamp { address: Some("198.51.100.7".to_owned()), ..stamp(&world, &here) };
+    let refused = f.store.create_keypair(&elsewhere, &keypair).await;
+    assert!(
+        matches!(refused, Err(StorageError::Fallen(Fallen::Outlived(Outlived::Elsewhere, None)))),
+        "{refused:?}"
+    );
+    f.store.create_keypair(&stamp(&world, &here), &keypair).await.unwrap();
 }
 
 pub async fn a_program_shows_a_token_of_its_own(f: Fixture) {
