@@ -19,30 +19,49 @@ const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_ass
 pub(super) struct ApplicationClient {
     pub(super) id: ClientId,
     address: Option<IpAddr>,
+    /// For how many seconds more it is to let it be, if too many failed before it. What it comes with is looked at still.
+    seconds_left: Option<i64>,
 }
 
 impl ApplicationClient {
-    /// The application that sends the request, unless too many failed before it.
+    /// The application that sends the request. All people of an application share its client_id, so where too many failed,
+    /// the store is asked still, now and then: a code or token that is good must not pay for those that are not.
     pub(super) async fn of(app: &App, request: &ClientRequest, now: Timestamp) -> Result<Self, OAuthError> {
         let id = request
             .form
             .get("client_id")
             .ok_or_else(|| OAuthError::InvalidRequest("the parameter `client_id` is missing".to_owned()))?;
         let id = id.parse().map_err(|_| OAuthError::UnknownApplication)?;
-        let client = Self { id, address: request.address(app) };
-        if let Some(seconds) = app.client_throttle.left(|| client.attempt(), now) {
+        let address = request.address(app);
+        let seconds_left = app.client_throttle.left(|| Attempt::new(Some(id), address), now);
+        let client = Self { id, address, seconds_left };
+        if let Some(seconds) = seconds_left
+            && !app.client_throttle.may_ask_store(&client.attempt(), now)
+        {
             return Err(OAuthError::TooManyFailures { seconds });
         }
         if known(app, id).await?.is_none() {
-            client.failed(app, now);
-            return Err(OAuthError::UnknownApplication);
+            return Err(client.refusal(app, now, OAuthError::UnknownApplication));
         }
         Ok(client)
     }
 
     /// Counts what it came with as a failure.
     pub(super) fn failed(&self, app: &App, now: Timestamp) {
-        app.client_throttle.failed(&self.attempt(), now);
+        if self.seconds_left.is_none() {
+            app.client_throttle.failed(&self.attempt(), now);
+        }
+    }
+
+    /// How it is refused that came with what matches nothing, which is a failure: by `error`, unless it is to wait.
+    pub(super) fn refusal(&self, app: &App, now: Timestamp, error: OAuthError) -> OAuthError {
+        self.failed(app, now);
+        self.must_wait().err().unwrap_or(error)
+    }
+
+    /// Tells it to wait, if too many failed before it.
+    pub(super) fn must_wait(&self) -> Result<(), OAuthError> {
+        self.seconds_left.map_or(Ok(()), |seconds| Err(OAuthError::TooManyFailures { seconds }))
     }
 
     fn attempt(&self) -> Attempt {

@@ -85,7 +85,9 @@ async fn answer(
     let (scopes, live) = given.map_err(|refusal| {
         tracing::debug!(why = %refusal, "an application was refused");
         match refusal {
-            GrantRefusal::Unknown | GrantRefusal::Reused => {
+            GrantRefusal::Unknown => client.refusal(app, now, OAuthError::InvalidGrant(none)),
+            // It will never be good again, so there is nothing to wait for.
+            GrantRefusal::Reused => {
                 client.failed(app, now);
                 OAuthError::InvalidGrant(none)
             }

@@ -1,7 +1,7 @@
 //! What an application asks of a person (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1), read from the address that the
 //! person's browser was sent to; and the address that the browser is sent back to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Client, CodeChallenge, EnvironmentId, Owner, RedirectUri, Scopes};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -77,18 +77,18 @@ pub(crate) enum Unanswerable {
 /// The parameters of an address, each of which may stand once (RFC 6749 §3.1).
 struct Parameters {
     values: BTreeMap<String, String>,
-    twice: Option<String>,
+    twice: BTreeSet<String>,
 }
 
 impl Parameters {
     fn read(query: &str) -> Result<Self, Unanswerable> {
-        let (mut values, mut twice) = (BTreeMap::new(), None);
+        let (mut values, mut twice) = (BTreeMap::new(), BTreeSet::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let decoded = |text| decode(text).map_err(|error| Unanswerable::Malformed(error.to_string()));
             let (name, value) = (decoded(name)?, decoded(value)?);
             if values.contains_key(&name) {
-                twice = Some(name.clone());
+                twice.insert(name.clone());
             }
             values.insert(name, value);
         }
@@ -105,7 +105,9 @@ impl AuthorizationRequest {
     /// Reads the request: first whose it is and where the answer goes, and only then what there is to answer.
     pub(crate) async fn read(app: &App, query: &str) -> Result<Self, Unanswerable> {
         let parameters = Parameters::read(query)?;
-        if let Some(name @ ("client_id" | "redirect_uri")) = parameters.twice.as_deref() {
+        if let Some(name) =
+            ["client_id", "redirect_uri"].into_iter().find(|name| parameters.twice.contains(*name))
+        {
             return Err(Unanswerable::Malformed(format!("the parameter {name} stands more than once")));
         }
         let needed = |name: &str| {
@@ -150,18 +152,19 @@ impl AuthorizationRequest {
     /// an address in IPv6 can't be said in a policy.
     pub(crate) fn form_action(&self) -> &str {
         let uri = self.redirect_uri.as_str();
-        if uri.starts_with("http://[") || !(uri.starts_with("https://") || RedirectUri::is_loopback(uri)) {
+        let host = uri.find("://").map_or(0, |at| at + 3);
+        let rest = uri.get(host..).unwrap_or_default();
+        if rest.starts_with('[') || !(uri.starts_with("https://") || RedirectUri::is_loopback(uri)) {
             return uri.split_inclusive(':').next().unwrap_or_default();
         }
-        let host = uri.find("://").map_or(0, |at| at + 3);
-        let end = uri.get(host..).and_then(|rest| rest.find(['/', '?'])).map_or(uri.len(), |at| host + at);
+        let end = rest.find(['/', '?']).map_or(uri.len(), |at| host + at);
         uri.get(..end).unwrap_or_default()
     }
 }
 
 fn asked(app: &App, parameters: &Parameters) -> Result<Asked, Refusal> {
     let invalid = |why: &str| Refusal::new("invalid_request", why);
-    if let Some(name) = &parameters.twice {
+    if let Some(name) = parameters.twice.first() {
         return Err(invalid(&format!("the parameter {name} stands more than once")));
     }
     match parameters.get("response_type") {

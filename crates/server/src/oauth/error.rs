@@ -41,6 +41,9 @@ pub(crate) enum OAuthError {
     /// A keypair, which asks for what only applications get.
     #[error("a keypair gets no codes and no refresh tokens; use client_credentials")]
     UnauthorizedClient,
+    /// An application, which asks for what only keypairs get.
+    #[error("an application gets tokens in a person's name only; use authorization_code or refresh_token")]
+    ApplicationAlone,
     /// A code or refresh token that is good for nothing; says why as far as it helps.
     #[error("{0}")]
     InvalidGrant(&'static str),
@@ -98,7 +101,9 @@ impl OAuthError {
                 (StatusCode::UNAUTHORIZED, "invalid_client")
             }
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
-            Self::UnauthorizedClient => (StatusCode::BAD_REQUEST, "unauthorized_client"),
+            Self::UnauthorizedClient | Self::ApplicationAlone => {
+                (StatusCode::BAD_REQUEST, "unauthorized_client")
+            }
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::InvalidProof(_) => (StatusCode::BAD_REQUEST, "invalid_dpop_proof"),

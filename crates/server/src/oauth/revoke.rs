@@ -55,6 +55,7 @@ async fn revoke_grant(app: &App, request: &ClientRequest, now: Timestamp) -> Res
         .get("token")
         .ok_or_else(|| OAuthError::InvalidRequest("the parameter `token` is missing".to_owned()))?;
     let Some((grant, user)) = granted_with(app, client.id, token, now).await? else {
+        client.must_wait()?;
         return Ok(no_store());
     };
     let actor = Actor::User(user.id, user.email.to_string());

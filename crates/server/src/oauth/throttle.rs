@@ -1,5 +1,5 @@
-//! Too many failures of clients. What is limited is what they cost: a secret of 256 bits can't be found by trying. So the
-//! right one opens whatever failed before it, and nobody can lock anybody out.
+//! Too many failures of clients. What is limited is what they cost: a secret, code or token of 256 bits can't be found by
+//! trying. So the right one opens whatever failed before it, and nobody can lock anybody out.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -15,7 +15,7 @@ const WINDOW_SECONDS: i64 = 60;
 const FAILURES_PER_CLIENT_AND_ADDRESS: u32 = 30;
 const FAILURES_PER_ADDRESS: u32 = 300;
 
-/// How often in a second the store is asked for keypairs of clients that failed too often: those of one address, and all.
+/// How often in a second the store is asked for what clients present that failed too often: those of one address, and all.
 const QUESTIONS_PER_ADDRESS: u32 = 10;
 const QUESTIONS: u32 = 100;
 
@@ -72,7 +72,7 @@ impl Throttle {
         both.max(failures.left(&attempt.address, FAILURES_PER_ADDRESS))
     }
 
-    /// Whether the store may be asked for the keypair of whoever tries, and failed too often; if so, it counts as asked.
+    /// Whether the store may be asked for what is presented by whoever failed too often; if so, it counts as asked.
     pub(super) fn may_ask_store(&self, attempt: &Attempt, now: Timestamp) -> bool {
         let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
         let second = now.as_second();

@@ -65,6 +65,13 @@ pub(super) async fn token(
         };
         return Ok((no_store(), Json(answer)));
     }
+    if ApplicationClient::sends(&request) {
+        ApplicationClient::of(&app, &request, now).await?;
+        return Err(match grant_type {
+            "client_credentials" => OAuthError::ApplicationAlone,
+            _ => OAuthError::UnsupportedGrantType,
+        });
+    }
     let Authenticated { key, live, n, .. } = request.authenticate(&app, now).await?;
     let credential = &live.credential;
     if for_applications {

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{AuthorizationCode, Client, Owner, Role, Scope, Scopes, UserId, effective_role};
+use domain::{AuthorizationCode, Client, Name, Owner, Role, Scopes, UserId, effective_role};
 use storage::{NamedPlace, Slice};
 
 use super::access::Public;
@@ -34,7 +34,7 @@ struct ConsentPage {
     /// The account, of an environment.
     account: Option<String>,
     role: Role,
-    scopes: Vec<Scope>,
+    scopes: Scopes,
     request: String,
     owner: String,
 }
@@ -85,6 +85,8 @@ struct Candidate {
     named: NamedPlace,
     role: Role,
     scopes: Scopes,
+    /// The one environment that it asks for, if it does.
+    narrowed_to: Option<Name>,
 }
 
 impl Named {
@@ -106,9 +108,11 @@ pub(super) async fn show(
     let request = AuthorizationRequest::read(&app, query).await?;
     let (person, asked) = match (person, &request.asked) {
         (Ok(person), Ok(asked)) => (person, asked),
-        // Only a person who is signed in is led to where the application says (RFC 9700 §4.11.2).
-        (Ok(_), Err(refusal)) => return Ok(led_to(&request.refused(&app, refusal))),
-        (Err(PageError::SignedOut(_)), Err(refusal)) => {
+        // Only a person whom it may ask at all is led to where the application says (RFC 9700 §4.11.2).
+        (Ok(person), Err(refusal)) if may_ask(&app, person.user.id, &request.client).await? => {
+            return Ok(led_to(&request.refused(&app, refusal)));
+        }
+        (Ok(_) | Err(PageError::SignedOut(_)), Err(refusal)) => {
             let back = request.refused(&app, refusal);
             let why = refusal.description.clone();
             return page(Outcome::Unreadable, &RefusedPage { application: Named::new(&request), why, back });
@@ -118,10 +122,14 @@ pub(super) async fn show(
     let user = person.user.id;
     let mut found = Vec::new();
     if asked.owner.is_some() {
-        found = candidates(&app, user, &request.client, asked, asked.owner).await?;
+        found = candidates(&app, user, &request.client, Some(asked), asked.owner).await?;
     }
     if found.is_empty() {
-        found = candidates(&app, user, &request.client, asked, None).await?;
+        found = candidates(&app, user, &request.client, Some(asked), None).await?;
+        // One environment alone is the same from its account. Whoever has a role there has it in the environment, too.
+        if let Some(only) = asked.narrowed_to {
+            found.retain(|candidate| candidate.named.place.owner() == Owner::Environment(only));
+        }
     }
     match found.as_slice() {
         [] => nothing(&request, &person, query),
@@ -154,8 +162,16 @@ pub(super) async fn decide(
     }
     let owner = fields.one("owner")?.parse::<Owner>();
     let owner = owner.map_err(|_| PageError::BadForm("The field “owner” names no place.".to_owned()))?;
-    let found = candidates(&app, person.user.id, &request.client, asked, Some(owner)).await?;
-    let Some(candidate) = found.first() else { return nothing(&request, &person, query) };
+    let shown: Scopes = fields
+        .one("scopes")?
+        .parse()
+        .map_err(|error| PageError::BadForm(format!("The field “scopes” is wrong: {error}.")))?;
+    let found = candidates(&app, person.user.id, &request.client, Some(asked), Some(owner)).await?;
+    // What the person could not give yet when the page was shown, the person did not allow.
+    let allowed = found.first().map(|candidate| (candidate, candidate.scopes.and(shown)));
+    let Some((candidate, scopes)) = allowed.filter(|(_, scopes)| !scopes.is_empty()) else {
+        return nothing(&request, &person, query);
+    };
     let code = authorization_code::generate(&app);
     let stored = AuthorizationCode {
         hash: authorization_code::hash(&code),
@@ -164,7 +180,7 @@ pub(super) async fn decide(
         challenge: asked.challenge,
         user: person.user.id,
         owner: candidate.named.place.owner(),
-        scopes: candidate.scopes,
+        scopes,
         narrowed_to: asked.narrowed_to,
         created_at: app.clock.now(),
     };
@@ -172,16 +188,23 @@ pub(super) async fn decide(
     Ok(led_to(&request.granted(&app, &code)))
 }
 
-/// Where the person can let the application do some of what it asks, at most as many as can be listed; with `only`, there
-/// or nowhere.
+/// Whether the person has a role anywhere that the application may act at. Our own command line answers on the person's
+/// own machine, so it may ask everybody.
+async fn may_ask(app: &App, user: UserId, client: &Client) -> Result<bool, PageError> {
+    let is_ours = matches!(client, Client::CommandLine);
+    Ok(is_ours || !candidates(app, user, client, None, None).await?.is_empty())
+}
+
+/// Where the person can let the application do some of what it asks, or anything at all, at most as many as can be listed;
+/// with `only`, there or nowhere.
 async fn candidates(
     app: &App,
     user: UserId,
     client: &Client,
-    asked: &Asked,
+    asked: Option<&Asked>,
     only: Option<Owner>,
 ) -> Result<Vec<Candidate>, PageError> {
-    let target = match asked.narrowed_to {
+    let target = match asked.and_then(|asked| asked.narrowed_to) {
         None => None,
         Some(id) => match app.live.environment(id).await? {
             Some(environment) => Some(environment),
@@ -200,10 +223,12 @@ async fn candidates(
                 && only.is_none_or(|only| only == owner)
                 && target.as_ref().is_none_or(|environment| owner.reaches(environment));
             let Some(role) = effective_role(&grants, named.place).filter(|_| fits) else { continue };
-            let held = role.scopes(&owner);
-            let scopes = asked.scopes.map_or(held, |asked| asked.and(held));
+            // Narrowed to an environment, a token administers no account.
+            let held = role.scopes(&target.as_ref().map_or(owner, |environment| environment.id.into()));
+            let scopes = asked.and_then(|asked| asked.scopes).map_or(held, |asked| asked.and(held));
             if !scopes.is_empty() {
-                found.push(Candidate { named, role, scopes });
+                let narrowed_to = target.as_ref().map(|environment| environment.name.clone());
+                found.push(Candidate { named, role, scopes, narrowed_to });
             }
         }
         if ended || found.len() >= LISTED {
@@ -220,13 +245,14 @@ fn consent(
     candidate: &Candidate,
 ) -> Result<Response, PageError> {
     let NamedPlace { place, account, environment } = &candidate.named;
+    let environment = candidate.narrowed_to.as_ref().or(environment.as_ref());
     let view = ConsentPage {
         application: Named::new(request),
         user: person.user.email.to_string(),
-        place: environment.as_ref().unwrap_or(account).to_string(),
-        account: environment.as_ref().map(|_| account.to_string()),
+        place: environment.unwrap_or(account).to_string(),
+        account: environment.map(|_| account.to_string()),
         role: candidate.role,
-        scopes: candidate.scopes.iter().collect(),
+        scopes: candidate.scopes,
         request: query.to_owned(),
         owner: place.owner().to_string(),
     };

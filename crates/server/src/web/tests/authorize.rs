@@ -1,7 +1,7 @@
 //! An application asks, a person answers: what is shown, where the browser is sent, and where it never is.
 
 use axum::http::{StatusCode, header};
-use domain::{Application, CodeChallenge, Name, Owner, RedirectUris, Role};
+use domain::{Application, CodeChallenge, Grant, Name, Owner, RedirectUris, Role, Scope, Scopes, UserId};
 use serde_json::Value;
 
 use super::super::failure::encoded;
@@ -15,8 +15,13 @@ const ISSUER: &str = "http://127.0.0.1:8080";
 
 async fn application(house: &House, owner: Owner) -> Application {
     let (now, name) = (house.now(), Name::new("Dashboard <b>").unwrap());
-    let uris =
-        RedirectUris::new([CALLBACK, "http://127.0.0.1/callback?x=1", "com.example.app:/done"]).unwrap();
+    let uris = RedirectUris::new([
+        CALLBACK,
+        "http://127.0.0.1/callback?x=1",
+        "com.example.app:/done",
+        "https://[2001:db8::1]/cb",
+    ])
+    .unwrap();
     let application = Application::new(owner, name, uris, now, &*house.app.entropy);
     let operator = Author { actor: domain::Actor::Operator, address: None, standing: None };
     house.app.store.create_application(&house.app.stamp(&operator, now), &application).await.unwrap();
@@ -66,10 +71,41 @@ fn error(answer: &Answer) -> String {
     parameters[0].1.clone()
 }
 
+/// Decides on a page that showed every scope.
 async fn decide(house: &House, cookie: &str, request: &str, owner: Owner, decision: &str) -> Answer {
-    let owner = owner.to_string();
-    let fields = [("request", request), ("owner", owner.as_str()), ("decision", decision)];
+    let (owner, scopes) = (owner.to_string(), Scope::ALL.into_iter().collect::<Scopes>().to_string());
+    let fields = [("request", request), ("owner", &owner), ("scopes", &scopes), ("decision", decision)];
     house.post(AUTHORIZATION_PATH, cookie, &fields).await
+}
+
+/// Allows what a page shows.
+async fn allow_shown(house: &House, cookie: &str, request: &str, shown: &Answer) -> Answer {
+    let [owner, scopes] =
+        ["owner", "scopes"].map(|name| shown.between(&format!("name=\"{name}\" value=\""), "\""));
+    let fields = [("request", request), ("owner", owner), ("scopes", scopes), ("decision", "allow")];
+    house.post(AUTHORIZATION_PATH, cookie, &fields).await
+}
+
+/// What the token endpoint gives an application for the code that the browser brought it.
+async fn given(house: &House, client: &str, allowed: &Answer) -> Value {
+    let parameters = answered(allowed, &format!("{CALLBACK}?"));
+    let exchange = form(&[
+        ("grant_type", "authorization_code"),
+        ("code", &parameters[0].1),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+        ("client_id", client),
+    ]);
+    let exchange = axum::http::Request::post(TOKEN_PATH)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(axum::body::Body::from(exchange));
+    serde_json::from_str(&send(&house.router, exchange.unwrap()).await.body).unwrap()
+}
+
+async fn set_role(house: &House, user: UserId, on: Owner, role: Role) {
+    let operator = Author { actor: domain::Actor::Operator, address: None, standing: None };
+    let stamp = house.app.stamp(&operator, house.now());
+    house.app.store.grant_role(&stamp, user, Grant { on, role }).await.unwrap();
 }
 
 #[tokio::test]
@@ -101,25 +137,15 @@ async fn a_person_allows_an_application_and_it_gets_a_token_of_that() {
     let sent = shown.between("name=\"request\" value=\"", "\"").replace("&#38;", "&");
     assert_eq!(sent, asked);
 
-    let allowed = decide(&house, &cookie, &asked, house.shop(), "allow").await;
+    let allowed = allow_shown(&house, &cookie, &asked, &shown).await;
     let parameters = answered(&allowed, &format!("{CALLBACK}?"));
     let [(code_name, code), (state_name, state), (iss_name, iss)] = parameters.as_slice() else {
         panic!("{parameters:?}")
     };
     assert_eq!([code_name, state_name, iss_name], ["code", "state", "iss"]);
     assert_eq!((state.as_str(), iss.as_str()), ("a state", ISSUER));
-    let exchange = form(&[
-        ("grant_type", "authorization_code"),
-        ("code", code),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-        ("client_id", &client),
-    ]);
-    let exchange = axum::http::Request::post(TOKEN_PATH)
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(axum::body::Body::from(exchange));
-    let given = send(&house.router, exchange.unwrap()).await;
-    let given: Value = serde_json::from_str(&given.body).unwrap();
+    assert!(!code.is_empty());
+    let given = given(&house, &client, &allowed).await;
     assert_eq!(given["scope"], "feedback-report:read feedback-queries:create");
     let api = axum::http::Request::get("/v1/access")
         .header(header::AUTHORIZATION, format!("Bearer {}", given["access_token"].as_str().unwrap()))
@@ -166,6 +192,8 @@ async fn nothing_leads_to_an_address_that_is_not_the_applications() {
         // Our own command line is on the person's machine and nowhere else.
         request("feedback-cli", &[]),
         request("feedback-cli", &[("redirect_uri", "com.example.app:/done")]),
+        format!("{twice}&state=a&state=b"),
+        format!("{other_client}&scope=a&scope=b"),
         twice,
         other_client,
         "%zz".to_owned(),
@@ -292,6 +320,7 @@ async fn the_answer_goes_to_a_port_of_the_persons_machine_or_to_a_scheme_of_the_
         (&client, "com.example.app:/done", "com.example.app:"),
         ("feedback-cli", "http://127.0.0.1:1/", "http://127.0.0.1:1"),
         ("feedback-cli", "http://[::1]:54321/", "http:"),
+        (&client, "https://[2001:db8::1]/cb", "https:"),
     ] {
         let asked = request(client, &[("redirect_uri", uri)]);
         let chosen = format!("{}&owner={}", address(&asked), house.account());
@@ -306,4 +335,98 @@ async fn the_answer_goes_to_a_port_of_the_persons_machine_or_to_a_scheme_of_the_
         .get(&address(&request("feedback-cli", &[("redirect_uri", "http://127.0.0.1:1/")])), &cookie)
         .await;
     assert!(own.body.contains("Where may Feedback’s command line act?"), "{}", own.body);
+}
+
+#[tokio::test]
+async fn what_the_page_did_not_show_is_not_granted() {
+    let house = House::new().await;
+    let user = house.person("grows@example.com", &[(house.shop(), Role::Reader)]).await;
+    let cookie = house.session_of("grows@example.com").await;
+    let client = application(&house, house.account()).await.id.to_string();
+    let asked = request(&client, &[]);
+    let of_reader = house.get(&address(&asked), &cookie).await;
+    set_role(&house, user, house.shop(), Role::Administrator).await;
+    let allowed = allow_shown(&house, &cookie, &asked, &of_reader).await;
+    assert_eq!(given(&house, &client, &allowed).await["scope"], "feedback-report:read");
+
+    let of_administrator = house.get(&address(&asked), &cookie).await;
+    set_role(&house, user, house.shop(), Role::Author).await;
+    let allowed = allow_shown(&house, &cookie, &asked, &of_administrator).await;
+    assert_eq!(
+        given(&house, &client, &allowed).await["scope"],
+        "feedback-report:read feedback-queries:create"
+    );
+
+    let owner = house.shop().to_string();
+    let said = async |scopes: &[(&str, &str)]| {
+        let fields = [("request", asked.as_str()), ("owner", &owner), ("decision", "allow")];
+        let answer = house.post(AUTHORIZATION_PATH, &cookie, &[&fields, scopes].concat()).await;
+        assert_eq!(answer.location(), "");
+        (answer.status, answer.body)
+    };
+    for wrong in [&[][..], &[("scopes", "nonsense")], &[("scopes", "feedback-admin"); 2]] {
+        let (status, body) = said(wrong).await;
+        assert!(status == StatusCode::BAD_REQUEST && body.contains("“scopes”"), "{body}");
+    }
+    let (_, body) = said(&[("scopes", "feedback-admin")]).await;
+    assert!(body.contains("Nothing to allow"), "{body}");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_one_environment_names_it_and_administers_no_account() {
+    let house = House::new().await;
+    let cookie = house.admin().await;
+    let client = application(&house, house.account()).await.id.to_string();
+    let only = format!("{ISSUER}/v1/environments/{}", house.kiosk.id);
+    let asked = request(&client, &[("resource", &only)]);
+    // The account would be the same, so there is nothing to choose.
+    let shown = house.get(&address(&asked), &cookie).await;
+    assert_eq!(shown.between("name=\"owner\" value=\"", "\""), house.kiosk.id.to_string());
+
+    let chosen = format!("{asked}&owner={}", house.account());
+    let shown = house.get(&address(&chosen), &cookie).await;
+    assert_eq!(shown.between("name=\"owner\" value=\"", "\""), house.account().to_string());
+    assert!(shown.body.contains(">Kiosk</strong> of "), "{}", shown.body);
+    assert!(
+        shown.body.contains(">feedback-admin</span>") && !shown.body.contains(">feedback-account-admin<")
+    );
+    let allowed = decide(&house, &cookie, &chosen, house.account(), "allow").await;
+    let scope = given(&house, &client, &allowed).await["scope"].as_str().unwrap().to_owned();
+    assert!(scope.contains("feedback-admin") && !scope.contains("feedback-account-admin"), "{scope}");
+    let nothing = request(&client, &[("resource", &only), ("scope", "feedback-account-admin")]);
+    let nothing = house.get(&address(&nothing), &cookie).await;
+    assert!(nothing.body.contains("Nothing to allow"), "{}", nothing.body);
+}
+
+#[tokio::test]
+async fn nobody_is_led_to_an_application_that_may_not_ask_them() {
+    let house = House::new().await;
+    let of_account = application(&house, house.account()).await.id.to_string();
+    let of_kiosk = application(&house, Owner::Environment(house.kiosk.id)).await.id.to_string();
+    let elsewhere = domain::Account::new(Name::new("Elsewhere").unwrap(), house.now(), &*house.app.entropy);
+    let operator = Author { actor: domain::Actor::Operator, address: None, standing: None };
+    house.app.store.create_account(&house.app.stamp(&operator, house.now()), &elsewhere).await.unwrap();
+    let stranger =
+        house.signed_in("stranger@example.com", &[(elsewhere.id.into(), Role::Administrator)]).await;
+    let nobody = house.signed_in("nobody@example.com", &[]).await;
+    let of_shop = house.signed_in("shop@example.com", &[(house.shop(), Role::Reader)]).await;
+    let wrong = [("response_type", "x")];
+    for (client, cookie, is_led) in [
+        (&of_account, &stranger, false),
+        (&of_account, &nobody, false),
+        (&of_account, &of_shop, true),
+        (&of_kiosk, &of_shop, false),
+    ] {
+        let answer = house.get(&address(&request(client, &wrong)), cookie).await;
+        if is_led {
+            assert_eq!(error(&answer), "unsupported_response_type");
+            continue;
+        }
+        assert_eq!((answer.status, answer.location()), (StatusCode::BAD_REQUEST, ""));
+        assert!(answer.body.contains("asks in a way that can't be answered"), "{}", answer.body);
+    }
+    let machine = "http://127.0.0.1:5000/";
+    let asked = request("feedback-cli", &[("response_type", "x"), ("redirect_uri", machine)]);
+    let led = house.get(&address(&asked), &nobody).await;
+    assert_eq!(answered(&led, &format!("{machine}?"))[0].1, "unsupported_response_type");
 }
