@@ -350,6 +350,9 @@ impl ApplicationGrants for PostgresStorage {
 
     async fn revoke_grant(&self, stamp: &Stamp, user: UserId, id: GrantId) -> Result<()> {
         self.administer(async |tx| {
+            if stamp.standing.is_some() {
+                author::require_self(tx, stamp, user).await?;
+            }
             let found = find(tx, id).await?.filter(|grant| grant.user == user);
             if found.is_none() {
                 return Err(StorageError::NotFound);

@@ -322,6 +322,9 @@ impl ApplicationGrants for SqliteStorage {
     async fn revoke_grant(&self, stamp: &Stamp, user: UserId, id: GrantId) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        if stamp.standing.is_some() {
+            author::require_self(&mut tx, stamp, user).await?;
+        }
         let found = find(&mut tx, id).await?.filter(|grant| grant.user == user);
         if found.is_none() {
             return Err(StorageError::NotFound);
