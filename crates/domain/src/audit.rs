@@ -72,7 +72,7 @@ pub struct Stamp {
     pub actor: Actor,
     /// The client's network address, where there is one.
     pub address: Option<String>,
-    /// What a program's right to the change stands on; a program without it has none. Not stored.
+    /// What the right of a program or person to the change stands on; without it they have none. Not stored.
     pub standing: Option<Standing>,
 }
 
@@ -80,7 +80,7 @@ pub struct Stamp {
 const RANDOM_BITS: u128 = (1 << 62) - 1;
 
 impl Stamp {
-    /// The same; if a program's, its change hands on these scopes, and from where its keypair may be used.
+    /// The same; if made with a token, its change hands on these scopes, and from where a program's keypair may be used.
     pub fn handing_on(self, scopes: Scopes, from: &AllowedAddresses) -> Self {
         Self { standing: self.standing.map(|standing| standing.handing_on(scopes, from)), ..self }
     }
@@ -146,6 +146,7 @@ actions! {
     ApplicationRemoved = "application.removed",
     GrantCreated = "grant.created",
     GrantRevoked = "grant.revoked",
+    GrantReused = "grant.reused",
     QueryCreated = "query.created",
     QueryChanged = "query.changed",
     QueryClosed = "query.closed",

@@ -3,16 +3,15 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use crate::{
-    AllowedAddresses, Confirmation, Credential, KeyId, KeypairStatus, Outlived, Scopes, SigningKeyHash,
-    TokenClaims,
+    AllowedAddresses, Confirmation, Credential, GrantTokenClaims, KeyId, KeypairStatus, LiveGrant, Outlived,
+    Scopes, SecretHash, SigningKeyHash, TokenClaims, UserId,
 };
 
-/// What a program shows for itself when it makes a change. It is judged at the door, by what is known there, and once more
-/// in the transaction that makes the change, by what is true then: a node that has not yet heard that the program was
-/// stopped changes nothing for it.
+/// What a program or person shows when it makes a change. It is judged at the door, by what is known there, and once more
+/// in the transaction that makes the change, by what is true then: nothing is changed for whoever was stopped between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// An access token.
+    /// A keypair's access token.
     Token {
         /// What it says.
         claims: TokenClaims,
@@ -25,9 +24,20 @@ pub enum Standing {
     },
     /// The secret or public key of that number, by which the client authenticated itself.
     Client(u32),
+    /// An access token that acts in a person's name.
+    Grant {
+        /// What it says.
+        claims: GrantTokenClaims,
+        /// Which key signed it.
+        signed_by: SigningKeyHash,
+        /// The scopes that the change rests on; it must have each of them.
+        needs: Scopes,
+    },
+    /// The session of that token's hash, in which a person is signed in to the Web UI.
+    Session(SecretHash),
 }
 
-/// Why a program may not make a change that was allowed at the door.
+/// Why a change is not made that was allowed at the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fallen {
     /// Its token, bound to that if to anything, is worth nothing.
@@ -42,6 +52,9 @@ pub enum Fallen {
     /// The secret or public key that it authenticated by opens nothing any more.
     #[error("what the client authenticated by opens nothing any more")]
     Client,
+    /// The session that the person was signed in by was ended or has run out.
+    #[error("the session was ended or has run out")]
+    Session,
 }
 
 impl Standing {
@@ -83,6 +96,40 @@ impl Standing {
                 };
                 if keypair.is_some_and(opens) { Ok(()) } else { Err(Fallen::Client) }
             }
+            // A person's makes no program able to do anything.
+            Self::Grant { .. } => Err(Fallen::Outlived(Outlived::Removed, None)),
+            Self::Session(_) => Err(Fallen::Session),
+        }
+    }
+
+    /// Whether `user` may make the change at `now`, given the grant that a token is of as it is then, if it is live; whose
+    /// the session is, if it is there and has not run out; and the `kid` of each signing key that there is.
+    pub fn judge_person(
+        &self,
+        user: UserId,
+        grant: Option<&LiveGrant>,
+        session: Option<UserId>,
+        signing_keys: &[String],
+        now: Timestamp,
+    ) -> Result<(), Fallen> {
+        match self {
+            Self::Grant { claims, signed_by, needs } => {
+                let outlived = |why| Fallen::Outlived(why, None);
+                let grant = grant.filter(|_| claims.user == user).ok_or_else(|| outlived(Outlived::Grant))?;
+                if !signing_keys.iter().any(|kid| SigningKeyHash::of(kid) == *signed_by) {
+                    return Err(outlived(Outlived::SigningKey));
+                }
+                let scopes = claims.scopes_at(now, grant).map_err(outlived)?;
+                if !needs.within(scopes) {
+                    return Err(Fallen::Lacks(needs.minus(scopes), None));
+                }
+                Ok(())
+            }
+            Self::Session(_) if session == Some(user) => Ok(()),
+            Self::Session(_) => Err(Fallen::Session),
+            // A program's makes no person able to do anything.
+            Self::Token { claims, .. } => Err(Fallen::Outlived(Outlived::Grant, claims.confirmation)),
+            Self::Client(_) => Err(Fallen::Client),
         }
     }
 
@@ -93,7 +140,11 @@ impl Standing {
                 let needs = needs.iter().chain(scopes.iter()).collect();
                 Self::Token { claims, signed_by, needs, networks: Some(from.clone()) }
             }
-            Self::Client(n) => Self::Client(n),
+            Self::Grant { claims, signed_by, needs } => {
+                let needs = needs.iter().chain(scopes.iter()).collect();
+                Self::Grant { claims, signed_by, needs }
+            }
+            Self::Client(_) | Self::Session(_) => self,
         }
     }
 }
@@ -102,8 +153,8 @@ impl Standing {
 mod tests {
     use super::*;
     use crate::{
-        Actor, Comment, Entropy, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner, Scope, Thumbprint,
-        TokenBinding, TokenId, VerifyingKey, from_millis,
+        Actor, ApplicationGrant, ClientId, Comment, Email, Entropy, Keypair, KeypairEdit, NewKeypair,
+        OldSecrets, Owner, Role, Scope, Thumbprint, TokenBinding, TokenId, User, VerifyingKey, from_millis,
     };
     use jiff::SignedDuration;
 
@@ -248,6 +299,81 @@ mod tests {
         let edit = KeypairEdit { enabled: Some(false), ..KeypairEdit::default() };
         assert_eq!(judge(&by_first, &two.edited(&edit, None, now()).unwrap()), Err(Fallen::Client));
         assert_eq!(by_first.judge(one.id, None, &[], None, now()), Err(Fallen::Client));
+    }
+
+    fn live(role: Role) -> LiveGrant {
+        let account = "acc_00000000000000000000000000".parse().unwrap();
+        let user = User {
+            id: "usr_00000000000000000000000000".parse().unwrap(),
+            email: Email::new("a@example.com").unwrap(),
+            created_at: now(),
+        };
+        let grant = ApplicationGrant {
+            id: "gra_00000000000000000000000000".parse().unwrap(),
+            client: ClientId::CommandLine,
+            user: user.id,
+            owner: Owner::Account(account),
+            scopes: "feedback-report:read feedback-admin".parse().unwrap(),
+            narrowed_to: None,
+            created_at: now(),
+            last_used_at: now(),
+            expires_at: now() + SignedDuration::from_hours(1),
+            refresh_token: 1,
+        };
+        LiveGrant { grant, user, account, role }
+    }
+
+    #[test]
+    fn a_person_s_token_falls_with_its_grant_and_what_the_person_may_do() {
+        let of = live(Role::Administrator);
+        let claims = GrantTokenClaims {
+            id: TokenId::from_bytes([1; 16]),
+            grant: of.grant.id,
+            user: of.user.id,
+            client: of.grant.client,
+            owner: of.grant.owner,
+            scopes: Scope::Admin.into(),
+            expires_at: now() + SignedDuration::from_mins(15),
+        };
+        let signed_by = SigningKeyHash::of("kid");
+        let token = Standing::Grant { claims, signed_by, needs: Scope::Admin.into() };
+        let kids = ["kid".to_owned()];
+        let with =
+            |live: Option<LiveGrant>| token.judge_person(of.user.id, live.as_ref(), None, &kids, now());
+        let outlived = |why| Err(Fallen::Outlived(why, None));
+        assert_eq!(with(Some(of.clone())), Ok(()));
+        assert_eq!(with(None), outlived(Outlived::Grant));
+        assert_eq!(with(Some(live(Role::Reader))), Err(Fallen::Lacks(Scope::Admin.into(), None)));
+        let more = token.clone().handing_on(Scope::ReportRead.into(), &AllowedAddresses::default());
+        let lacks = Err(Fallen::Lacks(Scope::ReportRead.into(), None));
+        assert_eq!(more.judge_person(of.user.id, Some(&of), None, &kids, now()), lacks);
+        let other = "usr_00000000000000000000000001".parse().unwrap();
+        assert_eq!(token.judge_person(other, Some(&of), None, &kids, now()), outlived(Outlived::Grant));
+        let none = token.judge_person(of.user.id, Some(&of), None, &[], now());
+        assert_eq!(none, outlived(Outlived::SigningKey));
+        let late = token.judge_person(of.user.id, Some(&of), None, &kids, claims.expires_at);
+        assert_eq!(late, outlived(Outlived::Expired));
+        assert_eq!(judge(&token, &keypair()), outlived(Outlived::Removed));
+    }
+
+    #[test]
+    fn a_session_is_its_person_s_alone_and_no_program_s() {
+        let [user, other] = ["usr_00000000000000000000000000", "usr_00000000000000000000000001"];
+        let (user, other): (UserId, UserId) = (user.parse().unwrap(), other.parse().unwrap());
+        let hash = SecretHash::from_bytes([0xab; 32]);
+        let session = Standing::Session(hash);
+        let of = |of| session.judge_person(user, None, of, &[], now());
+        assert_eq!(of(Some(user)), Ok(()));
+        assert_eq!(of(Some(other)), Err(Fallen::Session));
+        assert_eq!(of(None), Err(Fallen::Session));
+        let keypair = keypair();
+        assert_eq!(judge(&session, &keypair), Err(Fallen::Session));
+        let program = Standing::Client(1).judge_person(user, None, Some(user), &[], now());
+        assert_eq!(program, Err(Fallen::Client));
+        let token = standing(&keypair, None).judge_person(user, None, Some(user), &[], now());
+        assert_eq!(token, Err(Fallen::Outlived(Outlived::Grant, None)));
+        let printed = format!("{session:?}").to_lowercase();
+        assert!(printed.contains("redacted") && !printed.contains("abab"), "{printed}");
     }
 
     fn key() -> VerifyingKey {

@@ -70,7 +70,7 @@ pub(crate) struct Author {
     pub(crate) actor: Actor,
     /// From where, if over the network.
     pub(crate) address: Option<IpAddr>,
-    /// What its right to the change stands on, if it is a program.
+    /// What its right to the change stands on, if it is a program or a person who was let in before.
     pub(crate) standing: Option<Standing>,
 }
 

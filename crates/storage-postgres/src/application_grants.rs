@@ -1,17 +1,17 @@
 use async_trait::async_trait;
 use domain::{
     AccountId, Action, Actor, ApplicationGrant, AuthorizationCode, ClientId, CodeChallenge, CodeExchange,
-    GrantId, GrantRefusal, LiveGrant, Name, ObjectRef, Owner, Place, Role, SecretHash, Stamp, Timestamp,
-    User, UserId, Wanted,
+    Fallen, GrantId, GrantRefusal, LiveGrant, Name, ObjectRef, Owner, Place, Role, SecretHash, Stamp,
+    Timestamp, User, UserId, Wanted,
 };
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
-use storage::{ApplicationGrants, NamedGrant, NamedPlace, Record, Result, StorageError};
+use storage::{ApplicationGrants, NamedGrant, NamedPlace, Record, Result, StorageError, TokenHash};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text};
-use crate::{PostgresStorage, applications, users};
+use crate::{PostgresStorage, applications, author, environments, users};
 
 /// What `grant` makes a grant of.
 macro_rules! columns {
@@ -113,6 +113,18 @@ async fn judged(connection: &mut PgConnection, grant: ApplicationGrant) -> Resul
     Ok(standing.map(|(user, account, role)| LiveGrant { grant, user, account, role }))
 }
 
+/// The grant with what its tokens are judged by; none if it has run out at `now`, or its person has no role where it is for.
+pub(crate) async fn live(
+    connection: &mut PgConnection,
+    id: GrantId,
+    now: Timestamp,
+) -> Result<Option<LiveGrant>> {
+    match find(connection, id).await?.filter(|grant| grant.is_live(now)) {
+        Some(grant) => judged(connection, grant).await,
+        None => Ok(None),
+    }
+}
+
 /// The grant with what its tokens are judged by, if it gives what is wanted.
 async fn given(
     tx: &mut PgConnection,
@@ -134,15 +146,15 @@ async fn put_refresh_token(tx: &mut PgConnection, grant: &ApplicationGrant, hash
     Ok(())
 }
 
-/// Ends the grant, if it is still there, with a line in the log.
-async fn end(tx: &mut PgConnection, stamp: &Stamp, id: GrantId) -> Result<()> {
+/// Ends the grant, if it is still there, with a line in the log that says why.
+async fn end(tx: &mut PgConnection, stamp: &Stamp, why: Action, id: GrantId) -> Result<()> {
     let Some(ended) = find(tx, id).await? else { return Ok(()) };
     sqlx::query("DELETE FROM application_grant WHERE id = $1")
         .bind(id.to_string())
         .execute(&mut *tx)
         .await
         .stored()?;
-    append(tx, stamp, change(Action::GrantRevoked, &ended, ended.record(), Value::Null)).await
+    append(tx, stamp, change(why, &ended, ended.record(), Value::Null)).await
 }
 
 fn change(action: Action, grant: &ApplicationGrant, before: Value, after: Value) -> Change {
@@ -151,12 +163,20 @@ fn change(action: Action, grant: &ApplicationGrant, before: Value, after: Value)
 
 #[async_trait]
 impl ApplicationGrants for PostgresStorage {
-    async fn put_code(&self, code: &AuthorizationCode) -> Result<()> {
+    async fn put_code(&self, code: &AuthorizationCode, session: &TokenHash) -> Result<()> {
         self.write(async |tx| {
-            sqlx::query(
+            // With the user's row locked, a change of the password comes before, and is seen by the next statement, or
+            // after, and finds this code to take away.
+            sqlx::query("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(code.user.to_string())
+                .execute(&mut *tx)
+                .await
+                .stored()?;
+            let stored = sqlx::query(
                 "INSERT INTO authorization_code (hash, client_id, redirect_uri, challenge, user_id, owner_id, \
                  scopes, environment_id, created_at, kept_until) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                 SELECT $1, $2, $3, $4, user_id, $6, $7, $8, $9, $10 FROM session \
+                 WHERE token = $11 AND user_id = $5 AND expires_at > $9 FOR SHARE",
             )
             .bind(code.hash.as_bytes().as_slice())
             .bind(code.client.to_string())
@@ -168,10 +188,11 @@ impl ApplicationGrants for PostgresStorage {
             .bind(code.narrowed_to.map(|id| id.to_string()))
             .bind(code.created_at.as_millisecond())
             .bind(code.kept_until().as_millisecond())
+            .bind(session.as_slice())
             .execute(tx)
             .await
             .stored()?;
-            Ok(())
+            if stored.rows_affected() == 0 { Err(StorageError::Fallen(Fallen::Session)) } else { Ok(()) }
         })
         .await
     }
@@ -195,11 +216,16 @@ impl ApplicationGrants for PostgresStorage {
             .stored()?;
             let Some(row) = row else { return Ok(Err(GrantRefusal::Unknown)) };
             if let Some(given) = row.parsed_or_null::<GrantId>("grant_id")? {
-                end(tx, stamp, given).await?;
+                end(tx, stamp, Action::GrantReused, given).await?;
                 return Ok(Err(GrantRefusal::Reused));
             }
             let code = code(&row)?;
             if !code.is_exchanged_by(exchange, stamp.at) || !applications::is_there(tx, code.client).await? {
+                return Ok(Err(GrantRefusal::Unknown));
+            }
+            if let Some(only) = code.narrowed_to
+                && !environments::is_open(tx, only).await?
+            {
                 return Ok(Err(GrantRefusal::Unknown));
             }
             let live = match given(tx, code.granted(id, stamp.at), &exchange.wanted).await? {
@@ -260,7 +286,7 @@ impl ApplicationGrants for PostgresStorage {
                 return Ok(Err(GrantRefusal::Unknown));
             }
             if row.number::<u32>("n")? != found.refresh_token {
-                end(tx, stamp, found.id).await?;
+                end(tx, stamp, Action::GrantReused, found.id).await?;
                 return Ok(Err(GrantRefusal::Reused));
             }
             let id = found.id;
@@ -268,7 +294,7 @@ impl ApplicationGrants for PostgresStorage {
                 Ok(live) => live,
                 Err(refusal) => {
                     if refusal == GrantRefusal::NoRole {
-                        end(tx, stamp, id).await?;
+                        end(tx, stamp, Action::GrantRevoked, id).await?;
                     }
                     return Ok(Err(refusal));
                 }
@@ -291,11 +317,7 @@ impl ApplicationGrants for PostgresStorage {
     }
 
     async fn live_grant(&self, id: GrantId, now: Timestamp) -> Result<Option<LiveGrant>> {
-        self.read_all(async |tx| match find(tx, id).await?.filter(|grant| grant.is_live(now)) {
-            Some(grant) => judged(tx, grant).await,
-            None => Ok(None),
-        })
-        .await
+        self.read_all(async |tx| live(tx, id, now).await).await
     }
 
     async fn grant_of(&self, refresh_token: &SecretHash) -> Result<Option<ApplicationGrant>> {
@@ -328,11 +350,14 @@ impl ApplicationGrants for PostgresStorage {
 
     async fn revoke_grant(&self, stamp: &Stamp, user: UserId, id: GrantId) -> Result<()> {
         self.administer(async |tx| {
+            if stamp.standing.is_some() {
+                author::require_self(tx, stamp, user).await?;
+            }
             let found = find(tx, id).await?.filter(|grant| grant.user == user);
             if found.is_none() {
                 return Err(StorageError::NotFound);
             }
-            end(tx, stamp, id).await
+            end(tx, stamp, Action::GrantRevoked, id).await
         })
         .await
     }

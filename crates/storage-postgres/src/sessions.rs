@@ -1,10 +1,27 @@
 use async_trait::async_trait;
-use domain::{PasswordHash, Timestamp, User};
+use domain::{PasswordHash, SecretHash, Timestamp, User, UserId};
+use sqlx::PgConnection;
 use storage::{Result, Session, Sessions, StorageError, TokenHash};
 
 use crate::PostgresStorage;
 use crate::row::{Columns, Stored};
 use crate::users::user;
+
+/// Whose the session with this token is, if it is there and has not run out at `now`. It ends after
+/// the change that it is asked for, or before, and is seen to have.
+pub(crate) async fn user_of(
+    tx: &mut PgConnection,
+    token: &SecretHash,
+    now: Timestamp,
+) -> Result<Option<UserId>> {
+    let row = sqlx::query("SELECT user_id FROM session WHERE token = $1 AND expires_at > $2 FOR SHARE")
+        .bind(token.as_bytes().as_slice())
+        .bind(now.as_millisecond())
+        .fetch_optional(tx)
+        .await
+        .stored()?;
+    row.map(|row| row.parsed("user_id")).transpose()
+}
 
 #[async_trait]
 impl Sessions for PostgresStorage {

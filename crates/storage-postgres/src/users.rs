@@ -7,7 +7,7 @@ use storage::{Record, Result, Slice, StorageError, Users};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text};
-use crate::{PostgresStorage, invitations, roles};
+use crate::{PostgresStorage, author, invitations, roles};
 
 pub(crate) fn user(row: &PgRow) -> Result<User> {
     Ok(User {
@@ -100,6 +100,7 @@ impl Users for PostgresStorage {
 
     async fn set_password(&self, stamp: &Stamp, id: UserId, password: &PasswordHash) -> Result<()> {
         self.administer(async |tx| {
+            author::require_self(tx, stamp, id).await?;
             let user = find(tx, id).await?;
             // First the password: whoever begins a session by the old one waits for this, and then sees the new one.
             sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")

@@ -1,17 +1,17 @@
 use async_trait::async_trait;
 use domain::{
     AccountId, Action, Actor, ApplicationGrant, AuthorizationCode, ClientId, CodeChallenge, CodeExchange,
-    GrantId, GrantRefusal, LiveGrant, Name, ObjectRef, Owner, Place, Role, SecretHash, Stamp, Timestamp,
-    User, UserId, Wanted,
+    Fallen, GrantId, GrantRefusal, LiveGrant, Name, ObjectRef, Owner, Place, Role, SecretHash, Stamp,
+    Timestamp, User, UserId, Wanted,
 };
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use storage::{ApplicationGrants, NamedGrant, NamedPlace, Record, Result, StorageError};
+use storage::{ApplicationGrants, NamedGrant, NamedPlace, Record, Result, StorageError, TokenHash};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, corrupt, text};
-use crate::{SqliteStorage, applications, begin, users};
+use crate::{SqliteStorage, applications, author, begin, environments, users};
 
 /// A user's roles on an account or environment that is open, explicit and inherited.
 const STANDING: &str = "SELECT user.*, account.id AS account_id, role.role FROM user \
@@ -92,6 +92,18 @@ async fn judged(connection: &mut SqliteConnection, grant: ApplicationGrant) -> R
     Ok(standing.map(|(user, account, role)| LiveGrant { grant, user, account, role }))
 }
 
+/// The grant with what its tokens are judged by; none if it has run out at `now`, or its person has no role where it is for.
+pub(crate) async fn live(
+    connection: &mut SqliteConnection,
+    id: GrantId,
+    now: Timestamp,
+) -> Result<Option<LiveGrant>> {
+    match find(connection, id).await?.filter(|grant| grant.is_live(now)) {
+        Some(grant) => judged(connection, grant).await,
+        None => Ok(None),
+    }
+}
+
 /// The grant with what its tokens are judged by, if it gives what is wanted.
 async fn given(
     tx: &mut SqliteConnection,
@@ -117,15 +129,15 @@ async fn put_refresh_token(
     Ok(())
 }
 
-/// Ends the grant, if it is still there, with a line in the log.
-async fn end(tx: &mut SqliteConnection, stamp: &Stamp, id: GrantId) -> Result<()> {
+/// Ends the grant, if it is still there, with a line in the log that says why.
+async fn end(tx: &mut SqliteConnection, stamp: &Stamp, why: Action, id: GrantId) -> Result<()> {
     let Some(ended) = find(tx, id).await? else { return Ok(()) };
     sqlx::query("DELETE FROM application_grant WHERE id = ?")
         .bind(id.to_string())
         .execute(&mut *tx)
         .await
         .stored()?;
-    append(tx, stamp, change(Action::GrantRevoked, &ended, ended.record(), Value::Null)).await
+    append(tx, stamp, change(why, &ended, ended.record(), Value::Null)).await
 }
 
 fn change(action: Action, grant: &ApplicationGrant, before: Value, after: Value) -> Change {
@@ -134,11 +146,12 @@ fn change(action: Action, grant: &ApplicationGrant, before: Value, after: Value)
 
 #[async_trait]
 impl ApplicationGrants for SqliteStorage {
-    async fn put_code(&self, code: &AuthorizationCode) -> Result<()> {
+    async fn put_code(&self, code: &AuthorizationCode, session: &TokenHash) -> Result<()> {
         let mut writer = self.write().await?;
-        sqlx::query(
+        let stored = sqlx::query(
             "INSERT INTO authorization_code (hash, client_id, redirect_uri, challenge, user_id, owner_id, \
-             scopes, environment_id, created_at, kept_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             scopes, environment_id, created_at, kept_until) SELECT ?1, ?2, ?3, ?4, user_id, ?6, ?7, ?8, ?9, ?10 \
+             FROM session WHERE token = ?11 AND user_id = ?5 AND expires_at > ?9",
         )
         .bind(code.hash.as_bytes().as_slice())
         .bind(code.client.to_string())
@@ -150,10 +163,11 @@ impl ApplicationGrants for SqliteStorage {
         .bind(code.narrowed_to.map(|id| id.to_string()))
         .bind(code.created_at.as_millisecond())
         .bind(code.kept_until().as_millisecond())
+        .bind(session.as_slice())
         .execute(&mut *writer)
         .await
         .stored()?;
-        Ok(())
+        if stored.rows_affected() == 0 { Err(StorageError::Fallen(Fallen::Session)) } else { Ok(()) }
     }
 
     async fn exchange_code(
@@ -173,12 +187,17 @@ impl ApplicationGrants for SqliteStorage {
             .stored()?;
         let Some(row) = row else { return Ok(Err(GrantRefusal::Unknown)) };
         if let Some(given) = row.parsed_or_null::<GrantId>("grant_id")? {
-            end(&mut tx, stamp, given).await?;
+            end(&mut tx, stamp, Action::GrantReused, given).await?;
             tx.commit().await.stored()?;
             return Ok(Err(GrantRefusal::Reused));
         }
         let code = code(&row)?;
         if !code.is_exchanged_by(exchange, stamp.at) || !applications::is_there(&mut tx, code.client).await? {
+            return Ok(Err(GrantRefusal::Unknown));
+        }
+        if let Some(only) = code.narrowed_to
+            && !environments::is_open(&mut tx, only).await?
+        {
             return Ok(Err(GrantRefusal::Unknown));
         }
         let live = match given(&mut tx, code.granted(id, stamp.at), &exchange.wanted).await? {
@@ -241,7 +260,7 @@ impl ApplicationGrants for SqliteStorage {
             return Ok(Err(GrantRefusal::Unknown));
         }
         if row.value::<u32>("n")? != found.refresh_token {
-            end(&mut tx, stamp, found.id).await?;
+            end(&mut tx, stamp, Action::GrantReused, found.id).await?;
             tx.commit().await.stored()?;
             return Ok(Err(GrantRefusal::Reused));
         }
@@ -250,7 +269,7 @@ impl ApplicationGrants for SqliteStorage {
             Ok(live) => live,
             Err(refusal) => {
                 if refusal == GrantRefusal::NoRole {
-                    end(&mut tx, stamp, id).await?;
+                    end(&mut tx, stamp, Action::GrantRevoked, id).await?;
                     tx.commit().await.stored()?;
                 }
                 return Ok(Err(refusal));
@@ -272,11 +291,7 @@ impl ApplicationGrants for SqliteStorage {
     }
 
     async fn live_grant(&self, id: GrantId, now: Timestamp) -> Result<Option<LiveGrant>> {
-        let mut reader = self.readers.acquire().await.stored()?;
-        match find(&mut reader, id).await?.filter(|grant| grant.is_live(now)) {
-            Some(grant) => judged(&mut reader, grant).await,
-            None => Ok(None),
-        }
+        live(&mut *self.readers.acquire().await.stored()?, id, now).await
     }
 
     async fn grant_of(&self, refresh_token: &SecretHash) -> Result<Option<ApplicationGrant>> {
@@ -307,11 +322,14 @@ impl ApplicationGrants for SqliteStorage {
     async fn revoke_grant(&self, stamp: &Stamp, user: UserId, id: GrantId) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        if stamp.standing.is_some() {
+            author::require_self(&mut tx, stamp, user).await?;
+        }
         let found = find(&mut tx, id).await?.filter(|grant| grant.user == user);
         if found.is_none() {
             return Err(StorageError::NotFound);
         }
-        end(&mut tx, stamp, id).await?;
+        end(&mut tx, stamp, Action::GrantRevoked, id).await?;
         tx.commit().await.stored()
     }
 }

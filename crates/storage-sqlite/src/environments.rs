@@ -36,6 +36,15 @@ pub(crate) async fn find_open(tx: &mut SqliteConnection, id: EnvironmentId) -> R
     if found.state.is_open() { Ok(found) } else { Err(StorageError::Closed) }
 }
 
+/// Whether the environment is there and open.
+pub(crate) async fn is_open(tx: &mut SqliteConnection, id: EnvironmentId) -> Result<bool> {
+    match find(tx, id).await {
+        Ok(found) => Ok(found.state.is_open()),
+        Err(StorageError::NotFound) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Answers if the account or environment is there and open; `NotFound`, `Closed`.
 pub(crate) async fn require_open(tx: &mut SqliteConnection, owner: Owner) -> Result<()> {
     let state = match owner {
@@ -182,8 +191,8 @@ impl Environments for SqliteStorage {
             "DELETE FROM role WHERE owner_id = ?",
             "DELETE FROM invitation WHERE owner_id = ?",
             "DELETE FROM application WHERE owner_id = ?",
-            "DELETE FROM application_grant WHERE owner_id = ?",
-            "DELETE FROM authorization_code WHERE owner_id = ?",
+            "DELETE FROM application_grant WHERE owner_id = ?1 OR environment_id = ?1",
+            "DELETE FROM authorization_code WHERE owner_id = ?1 OR environment_id = ?1",
         ] {
             sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
         }

@@ -1,10 +1,26 @@
 use async_trait::async_trait;
-use domain::{PasswordHash, Timestamp, User};
+use domain::{PasswordHash, SecretHash, Timestamp, User, UserId};
+use sqlx::SqliteConnection;
 use storage::{Result, Session, Sessions, StorageError, TokenHash};
 
 use crate::SqliteStorage;
 use crate::row::{Columns, Stored};
 use crate::users::user;
+
+/// Whose the session with this token is, if it is there and has not run out at `now`.
+pub(crate) async fn user_of(
+    tx: &mut SqliteConnection,
+    token: &SecretHash,
+    now: Timestamp,
+) -> Result<Option<UserId>> {
+    let row = sqlx::query("SELECT user_id FROM session WHERE token = ? AND expires_at > ?")
+        .bind(token.as_bytes().as_slice())
+        .bind(now.as_millisecond())
+        .fetch_optional(tx)
+        .await
+        .stored()?;
+    row.map(|row| row.parsed("user_id")).transpose()
+}
 
 #[async_trait]
 impl Sessions for SqliteStorage {

@@ -7,7 +7,7 @@ use storage::{Record, Result, Slice, StorageError, Users};
 
 use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text};
-use crate::{SqliteStorage, begin, invitations, roles};
+use crate::{SqliteStorage, author, begin, invitations, roles};
 
 pub(crate) fn user(row: &SqliteRow) -> Result<User> {
     Ok(User {
@@ -91,6 +91,7 @@ impl Users for SqliteStorage {
     async fn set_password(&self, stamp: &Stamp, id: UserId, password: &PasswordHash) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
+        author::require_self(&mut tx, stamp, id).await?;
         let user = find(&mut tx, id).await?;
         sqlx::query("UPDATE user SET password_hash = ? WHERE id = ?")
             .bind(password.as_phc())

@@ -54,7 +54,7 @@ pub use responses::{Accepted, Responses};
 pub use roles::{NamedPlace, Roles};
 pub use server_keys::{DecideSigningKeys, Reseal, ServerKeys, SigningKey, SigningKeyChange};
 pub use sessions::{Session, Sessions};
-pub use standing::require_standing;
+pub use standing::{require_person, require_standing};
 pub use upkeep::Upkeep;
 pub use usages::{DecideByUse, Usages};
 pub use users::Users;

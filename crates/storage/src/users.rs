@@ -21,7 +21,8 @@ pub trait Users: Send + Sync {
     /// Users, the oldest first.
     async fn users(&self, slice: Slice<UserId>) -> Result<Vec<User>>;
 
-    /// Sets another password and ends every session of the user. `NotFound`.
+    /// Sets another password and ends every session of the user, which only the operator and the user may. `NotFound`;
+    /// `Fallen` if the session that the user does it in was ended.
     async fn set_password(&self, stamp: &Stamp, id: UserId, password: &PasswordHash) -> Result<()>;
 
     /// Removes the user with every role and session, and every invitation to the address; each role and invitation

@@ -129,7 +129,7 @@ impl<R: Requirement> Token<R> {
         Author {
             actor: self.verified.actor(),
             address: self.address,
-            standing: self.verified.standing(needs),
+            standing: Some(self.verified.standing(needs)),
         }
     }
 }

@@ -337,7 +337,7 @@ impl From<Fallen> for ApiError {
         match fallen {
             Fallen::Outlived(_, confirmation) => Self::InvalidToken(Scheme::of(confirmation)),
             Fallen::Lacks(scopes, confirmation) => Self::LostScopes(Scheme::of(confirmation), scopes),
-            Fallen::Client => Self::InvalidToken(Scheme::Bearer),
+            Fallen::Client | Fallen::Session => Self::InvalidToken(Scheme::Bearer),
             Fallen::Networks => {
                 Self::KeypairRule(&ADDRESSES_BEYOND_CALLER, KeypairRefusal::CallersAddressesChanged)
             }

@@ -265,6 +265,7 @@ impl Touched {
             | Action::ApplicationRemoved
             | Action::GrantCreated
             | Action::GrantRevoked
+            | Action::GrantReused
             | Action::QueryCreated
             | Action::QueryChanged
             | Action::QueryClosed

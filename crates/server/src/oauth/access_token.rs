@@ -272,13 +272,12 @@ impl Verified {
         self.basis.actor()
     }
 
-    /// What the right to a change stands on that needs these scopes, of a program; a person's role is asked anyway.
-    pub(crate) fn standing(&self, needs: Scopes) -> Option<Standing> {
+    /// What the right to a change stands on that needs these scopes.
+    pub(crate) fn standing(&self, needs: Scopes) -> Standing {
+        let signed_by = self.signed_by;
         match self.basis {
-            Basis::Keypair(claims, _) => {
-                Some(Standing::Token { claims, signed_by: self.signed_by, needs, networks: None })
-            }
-            Basis::Grant(..) => None,
+            Basis::Keypair(claims, _) => Standing::Token { claims, signed_by, needs, networks: None },
+            Basis::Grant(claims, _) => Standing::Grant { claims, signed_by, needs },
         }
     }
 

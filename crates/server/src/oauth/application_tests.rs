@@ -8,15 +8,21 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{
-    AccountId, Actor, Application, AuthorizationCode, Client, ClientId, CodeChallenge, Email, EnvironmentId,
-    Grant, Owner, PasswordHash, Role, Scopes, Stamp, User, new_id,
+    AccountId, Actor, AllowedAddresses, Application, AuthorizationCode, Client, ClientId, CodeChallenge,
+    Comment, Email, EnvironmentId, Grant, NewKeypair, Owner, PasswordHash, Role, Scope, Scopes,
+    SignedDuration, Stamp, TokenBinding, User, new_id,
 };
 use serde_json::{Value, json};
+use storage::Session;
 
+use super::access_token::{Scheme, worth_something};
 use super::authorization_code;
+use super::token_basis::Basis;
+use crate::api::error::ApiError;
 use crate::api::test_harness::{Answer, ISSUER, REDIRECT_URI, TestApp};
 use crate::app::Author;
 use crate::config::Config;
+use crate::keypairs;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const ADMIN: &str = "feedback-report:read feedback-queries:create feedback-responses:create feedback-admin \
@@ -113,7 +119,15 @@ impl World {
             narrowed_to: None,
             created_at: self.server.now(),
         };
-        self.server.app.store.put_code(&stored).await.unwrap();
+        let session = Session {
+            token: self.server.app.entropy.bytes(),
+            user: user.id,
+            created_at: stored.created_at,
+            expires_at: stored.created_at + SignedDuration::from_secs(1),
+        };
+        let hash = PasswordHash::from_phc("$argon2id$of-nothing".to_owned());
+        self.server.app.store.create_session(&session, &hash).await.unwrap();
+        self.server.app.store.put_code(&stored, &session.token).await.unwrap();
         code
     }
 
@@ -290,7 +304,7 @@ async fn a_code_or_refresh_token_that_comes_once_more_ends_all_that_it_gave() {
     world.refuses(&second.access).await;
     World::refused(&world.token(&world.refresh(&second.refresh)).await, "invalid_grant");
     let last = world.server.app.store.audit_events(world.account.into(), None, 1).await.unwrap().remove(0);
-    assert_eq!((last.action.as_str(), last.stamp.actor), ("grant.revoked", Actor::Anonymous));
+    assert_eq!((last.action.as_str(), last.stamp.actor), ("grant.reused", Actor::Anonymous));
 }
 
 #[tokio::test]
@@ -628,4 +642,39 @@ async fn the_metadata_says_all_that_an_application_needs() {
     assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(metadata["authorization_response_iss_parameter_supported"], true);
     assert!(metadata["token_endpoint_auth_methods_supported"].as_array().unwrap().contains(&json!("none")));
+}
+
+#[tokio::test]
+async fn a_grant_that_ends_after_the_door_makes_no_change() {
+    let world = World::start().await;
+    let app = &world.server.app;
+    let new = || NewKeypair {
+        owner: world.account.into(),
+        comment: Comment::new("").unwrap(),
+        scopes: Scope::ReportRead.into(),
+        expires_at: None,
+        token_binding: TokenBinding::None,
+        allowed_addresses: AllowedAddresses::default(),
+    };
+    let all = "feedback-report:read feedback-account-admin";
+    for by_password in [false, true] {
+        let given = world.given(world.account, all).await;
+        let verified =
+            worth_something(app, &given.access, |_| true, world.server.now()).await.unwrap().unwrap();
+        let standing = Some(verified.standing(Scope::AccountAdmin.into()));
+        let author = Author { actor: verified.actor(), address: None, standing };
+        keypairs::create(app, &author, new(), None).await.unwrap();
+        let stamp = world.operator();
+        if by_password {
+            let hash = PasswordHash::from_phc("$argon2id$of-another".to_owned());
+            app.store.set_password(&stamp, world.user.id, &hash).await.unwrap();
+        } else {
+            let Basis::Grant(claims, _) = &verified.basis else { panic!("a person's") };
+            app.store.revoke_grant(&stamp, world.user.id, claims.grant).await.unwrap();
+        }
+        let before = app.store.last_sequence().await.unwrap();
+        let refused = keypairs::create(app, &author, new(), None).await.unwrap_err();
+        assert!(matches!(ApiError::from(refused), ApiError::InvalidToken(Scheme::Bearer)));
+        assert_eq!(app.store.last_sequence().await.unwrap(), before);
+    }
 }

@@ -99,6 +99,9 @@ fn words(name: &str) -> String {
         Action::ApplicationRemoved => "Application removed",
         Action::GrantCreated => "Application allowed to act for a person",
         Action::GrantRevoked => "Application no longer allowed to act for a person",
+        Action::GrantReused => {
+            "Application stopped: its code or refresh token was used a second time, perhaps by a thief"
+        }
         Action::QueryCreated => "Query created",
         Action::QueryChanged => "Query changed",
         Action::QueryClosed => "Query closed",

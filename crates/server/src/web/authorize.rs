@@ -184,7 +184,7 @@ pub(super) async fn decide(
         narrowed_to: asked.narrowed_to,
         created_at: app.clock.now(),
     };
-    app.store.put_code(&stored).await?;
+    app.store.put_code(&stored, &person.session).await?;
     Ok(led_to(&request.granted(&app, &code)))
 }
 

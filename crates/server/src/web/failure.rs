@@ -142,10 +142,9 @@ impl IntoResponse for PageError {
 impl From<StorageError> for PageError {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::NotFound
-            | StorageError::Closed
-            | StorageError::NotAllowed
-            | StorageError::Fallen(_) => Self::NotFound,
+            StorageError::NotFound | StorageError::Closed | StorageError::NotAllowed => Self::NotFound,
+            // The session was ended between the door and the change.
+            StorageError::Fallen(_) => Self::SignedOut(String::new()),
             StorageError::Moved => {
                 Self::Conflict("Somebody else changed it in the meantime; load the page again.".to_owned())
             }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Actor, PasswordHash, User, UserId};
+use domain::{Actor, PasswordHash, SecretHash, Standing, User, UserId};
 use jiff::SignedDuration;
 use storage::{Session, StorageError, TokenHash};
 
@@ -28,6 +28,8 @@ pub(super) struct SignedIn {
     pub(super) user: User,
     /// Those that the person can send once each.
     pub(super) forms: Forms,
+    /// The hash of the session's token.
+    pub(super) session: TokenHash,
     address: Option<IpAddr>,
 }
 
@@ -37,7 +39,7 @@ impl SignedIn {
         Author {
             actor: Actor::User(self.user.id, self.user.email.to_string()),
             address: self.address,
-            standing: None,
+            standing: Some(Standing::Session(SecretHash::from_bytes(self.session))),
         }
     }
 }
@@ -67,7 +69,7 @@ impl FromRequestParts<Arc<App>> for SignedIn {
         let address = client_address(&parts.extensions, &parts.headers, &app.config.trusted_proxies);
         let once = parts.extensions.get::<Arc<Once>>().ok_or(PageError::Internal)?;
         let forms = Forms::new(once.clone(), token);
-        Ok(Self { user, forms, address })
+        Ok(Self { user, forms, session: token, address })
     }
 }
 

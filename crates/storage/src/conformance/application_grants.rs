@@ -1,12 +1,12 @@
 use domain::{
-    Account, Actor, Application, AuthorizationCode, ClientId, CodeExchange, Environment, Grant, GrantRefusal,
-    LiveGrant, PasswordHash, Role, Scope, ScopeError, SecretHash, Stamp, User, Wanted,
+    Account, Actor, Application, AuthorizationCode, ClientId, CodeExchange, Environment, Fallen, Grant,
+    GrantRefusal, LiveGrant, PasswordHash, Role, Scope, ScopeError, SecretHash, Stamp, User, Wanted,
 };
 use jiff::SignedDuration;
 
 use super::Fixture;
 use super::fixture::VERIFIER;
-use crate::StorageError;
+use crate::{StorageError, TokenHash};
 
 /// An account with an environment, an application, and a person who administers all of it.
 struct World {
@@ -99,7 +99,7 @@ pub async fn a_code_is_exchanged_for_what_was_granted(f: Fixture) {
     let world = World::new(f).await;
     let (code, token) = (world.code(), world.f.hash());
     let before = world.now_at().await;
-    world.f.store.put_code(&code).await.unwrap();
+    world.f.put_code(&code).await;
     assert_eq!(world.now_at().await, before, "nothing was granted yet");
     let live = world.exchange(&code, &token).await.unwrap();
     let LiveGrant { grant, user, account, role } = live.clone();
@@ -118,7 +118,7 @@ pub async fn a_code_is_exchanged_for_what_was_granted(f: Fixture) {
 pub async fn a_code_is_nobody_elses(f: Fixture) {
     let world = World::new(f).await;
     let (code, next) = (world.code(), world.f.hash());
-    world.f.store.put_code(&code).await.unwrap();
+    world.f.put_code(&code).await;
     let before = world.now_at().await;
     let right = CodeExchange {
         client: code.client,
@@ -143,7 +143,7 @@ pub async fn a_code_is_nobody_elses(f: Fixture) {
         created_at: world.f.now() - SignedDuration::from_secs(61),
         ..code.clone()
     };
-    world.f.store.put_code(&late).await.unwrap();
+    world.f.put_code(&late).await;
     assert_eq!(world.exchange(&late, &next).await, Err(GrantRefusal::Unknown));
     assert_eq!(world.now_at().await, before);
     assert!(world.exchange(&code, &next).await.is_ok(), "whoever asked for it still gets it");
@@ -152,7 +152,7 @@ pub async fn a_code_is_nobody_elses(f: Fixture) {
 pub async fn a_code_that_comes_once_more_ends_what_it_gave(f: Fixture) {
     let world = World::new(f).await;
     let (code, token) = (world.code(), world.f.hash());
-    world.f.store.put_code(&code).await.unwrap();
+    world.f.put_code(&code).await;
     let live = world.exchange(&code, &token).await.unwrap();
     let before = world.now_at().await;
     // Whoever it is: also with the wrong verifier.
@@ -169,14 +169,14 @@ pub async fn a_code_that_comes_once_more_ends_what_it_gave(f: Fixture) {
     assert!(!world.is_live(&live).await);
     assert_eq!(world.refresh(&token, &world.f.hash()).await, Err(GrantRefusal::Unknown));
     assert_eq!(world.exchange(&code, &world.f.hash()).await, Err(GrantRefusal::Reused));
-    assert_eq!(world.lines_since(before).await, [("grant.revoked".to_owned(), Actor::Anonymous)]);
+    assert_eq!(world.lines_since(before).await, [("grant.reused".to_owned(), Actor::Anonymous)]);
 }
 
 pub async fn of_the_same_code_at_the_same_time_one_is_exchanged_and_ends(f: Fixture) {
     let world = World::new(f).await;
     for _ in 0..5 {
         let code = world.code();
-        world.f.store.put_code(&code).await.unwrap();
+        world.f.put_code(&code).await;
         let before = world.now_at().await;
         let tasks: Vec<_> = (0..4)
             .map(|_| {
@@ -204,7 +204,7 @@ pub async fn of_the_same_code_at_the_same_time_one_is_exchanged_and_ends(f: Fixt
         let lines = world.lines_since(before).await;
         assert_eq!(
             lines.iter().map(|line| line.0.as_str()).collect::<Vec<_>>(),
-            ["grant.created", "grant.revoked"]
+            ["grant.created", "grant.reused"]
         );
     }
 }
@@ -239,7 +239,7 @@ pub async fn a_refresh_token_that_comes_once_more_ends_the_grant(f: Fixture) {
     assert_eq!(world.refresh(&first, &world.f.hash()).await, Err(GrantRefusal::Reused));
     assert!(!world.is_live(&live).await);
     assert_eq!(world.refresh(&second, &world.f.hash()).await, Err(GrantRefusal::Unknown));
-    assert_eq!(world.lines_since(before).await, [("grant.revoked".to_owned(), Actor::Anonymous)]);
+    assert_eq!(world.lines_since(before).await, [("grant.reused".to_owned(), Actor::Anonymous)]);
     assert!(world.is_live(&other).await);
     assert!(world.refresh(&others, &world.f.hash()).await.is_ok());
 }
@@ -322,7 +322,7 @@ pub async fn a_grant_is_worth_what_the_persons_role_is(f: Fixture) {
     assert_eq!(scopes().await, None, "it was ended");
 
     let code = world.code();
-    world.f.store.put_code(&code).await.unwrap();
+    world.f.put_code(&code).await;
     world.take().await;
     let before = world.now_at().await;
     assert_eq!(world.exchange(&code, &world.f.hash()).await, Err(GrantRefusal::NoRole));
@@ -333,7 +333,7 @@ pub async fn a_role_on_an_environment_is_enough_there(f: Fixture) {
     let world = World::new(f).await;
     world.take().await;
     let code = AuthorizationCode { owner: world.environment.id.into(), ..world.code() };
-    world.f.store.put_code(&code).await.unwrap();
+    world.f.put_code(&code).await;
     let on = world.environment.id.into();
     let grant = Grant { on, role: Role::Reader };
     world.f.store.grant_role(&world.f.stamp(), world.user.id, grant).await.unwrap();
@@ -359,7 +359,7 @@ pub async fn grants_end_with_whatever_they_rest_on(f: Fixture) {
         };
         let (live, token) = f.granted(&code).await;
         let pending = AuthorizationCode { hash: f.hash(), created_at: f.now(), ..code.clone() };
-        f.store.put_code(&pending).await.unwrap();
+        f.put_code(&pending).await;
         assert!(world.is_live(&live).await, "{n}");
         match n {
             0 => f.store.set_password(&f.stamp(), world.user.id, &other).await.unwrap(),
@@ -391,11 +391,80 @@ pub async fn grants_end_with_whatever_they_rest_on(f: Fixture) {
     f.store.grant_role(&f.stamp(), world.user.id, grant).await.unwrap();
     let code = AuthorizationCode { hash: f.hash(), owner: elsewhere.id.into(), ..by_command_line };
     let (live, token) = f.granted(&AuthorizationCode { created_at: f.now(), ..code.clone() }).await;
+    let session = f.session(world.user.id).await;
     f.store.remove_user(&f.stamp(), world.user.id).await.unwrap();
     assert!(!world.is_live(&live).await);
     assert_eq!(f.store.grant_of(&token).await.unwrap(), None);
     let late = AuthorizationCode { hash: f.hash(), ..code };
-    assert!(matches!(f.store.put_code(&late).await, Err(StorageError::NotFound)));
+    let refused = f.store.put_code(&late, &session).await;
+    assert!(matches!(refused, Err(StorageError::Fallen(Fallen::Session))));
+}
+
+pub async fn a_code_is_kept_only_while_its_session_stands(f: Fixture) {
+    let world = World::new(f).await;
+    let f = &world.f;
+    let other = PasswordHash::from_phc("$argon2id$of-something-else".to_owned());
+    let refused = async |code: &AuthorizationCode, session: &TokenHash| {
+        let put = f.store.put_code(code, session).await;
+        assert!(matches!(put, Err(StorageError::Fallen(Fallen::Session))), "{put:?}");
+        assert_eq!(world.exchange(code, &f.hash()).await, Err(GrantRefusal::Unknown));
+    };
+    refused(&world.code(), &f.token()).await;
+    let stranger = f.user("stranger@example.com").await;
+    refused(&world.code(), &f.session(stranger.id).await).await;
+    let session = f.session(world.user.id).await;
+    let late = f.now() + SignedDuration::from_hours(12);
+    refused(&AuthorizationCode { created_at: late, ..world.code() }, &session).await;
+    f.store.put_code(&world.code(), &session).await.unwrap();
+    f.store.delete_session(&session).await.unwrap();
+    refused(&world.code(), &session).await;
+    let session = f.session(world.user.id).await;
+    f.store.set_password(&f.stamp(), world.user.id, &other).await.unwrap();
+    refused(&world.code(), &session).await;
+}
+
+pub async fn a_code_allowed_while_the_password_changes_does_not_outlive_it(f: Fixture) {
+    let world = World::new(f).await;
+    for n in 0..5 {
+        let session = world.f.session(world.user.id).await;
+        let codes: Vec<_> = (0..6).map(|_| world.code()).collect();
+        let allowing: Vec<_> = codes
+            .iter()
+            .cloned()
+            .map(|code| {
+                let f = world.f.clone();
+                tokio::spawn(async move { f.store.put_code(&code, &session).await })
+            })
+            .collect();
+        let other = PasswordHash::from_phc(format!("$argon2id$of-{n}"));
+        world.f.store.set_password(&world.f.stamp(), world.user.id, &other).await.unwrap();
+        for task in allowing {
+            let put = task.await.unwrap();
+            assert!(matches!(put, Ok(()) | Err(StorageError::Fallen(Fallen::Session))), "{put:?}");
+        }
+        for code in codes {
+            assert_eq!(world.exchange(&code, &world.f.hash()).await, Err(GrantRefusal::Unknown));
+        }
+    }
+}
+
+pub async fn what_is_for_one_environment_ends_with_it(f: Fixture) {
+    let world = World::new(f).await;
+    let f = &world.f;
+    let code = |only: &Environment| AuthorizationCode { narrowed_to: Some(only.id), ..world.code() };
+    let sibling = f.environment(&world.account).await;
+    let (ends, token) = f.granted(&code(&world.environment)).await;
+    let ((stays, _), (all, _)) = (f.granted(&code(&sibling)).await, world.granted().await);
+    let pending = code(&world.environment);
+    f.put_code(&pending).await;
+    f.store.close_environment(&f.stamp(), world.environment.id, None).await.unwrap();
+    assert!(!world.is_live(&ends).await && world.is_live(&stays).await && world.is_live(&all).await);
+    assert_eq!(f.store.grant_of(&token).await.unwrap(), None);
+    assert_eq!(world.exchange(&pending, &f.hash()).await, Err(GrantRefusal::Unknown));
+    // Also one that was on its way when the environment closed.
+    let late = code(&world.environment);
+    f.put_code(&late).await;
+    assert_eq!(world.exchange(&late, &f.hash()).await, Err(GrantRefusal::Unknown));
 }
 
 pub async fn a_grant_made_while_its_application_is_removed_does_not_outlive_it(f: Fixture) {
@@ -403,7 +472,7 @@ pub async fn a_grant_made_while_its_application_is_removed_does_not_outlive_it(f
     for _ in 0..5 {
         let application = world.f.application(world.account.id).await;
         let code = world.f.code(&application, world.user.id);
-        world.f.store.put_code(&code).await.unwrap();
+        world.f.put_code(&code).await;
         let exchanging = {
             let (f, code) = (world.f.clone(), code.clone());
             tokio::spawn(async move {
@@ -423,7 +492,7 @@ pub async fn a_grant_made_while_its_application_is_removed_does_not_outlive_it(f
         }
         // A code that comes late is none of an application that there is.
         let late = world.f.code(&application, world.user.id);
-        world.f.store.put_code(&late).await.unwrap();
+        world.f.put_code(&late).await;
         assert_eq!(world.exchange(&late, &world.f.hash()).await, Err(GrantRefusal::Unknown));
     }
 }
@@ -470,7 +539,7 @@ pub async fn codes_and_grants_go_when_their_time_is_over(f: Fixture) {
     let f = &world.f;
     let (live, token) = world.granted().await;
     let code = world.code();
-    f.store.put_code(&code).await.unwrap();
+    f.put_code(&code).await;
     f.store.sweep(f.now()).await.unwrap();
     assert!(world.is_live(&live).await);
     let late = live.grant.expires_at;

@@ -1,4 +1,4 @@
-use domain::{Actor, Application, Grant, Owner, Role, Stamp};
+use domain::{Application, Grant, Owner, Role};
 use serde_json::Value;
 
 use super::Fixture;
@@ -67,8 +67,7 @@ pub async fn only_administrators_register_and_remove_applications(f: Fixture) {
     let account = f.account().await;
     let application = f.application(account.id).await;
     let author = person_with(&f, "author@example.com", account.id.into(), Role::Author).await;
-    let actor = Actor::User(author.id, author.email.to_string());
-    let stamp = Stamp { actor, ..f.stamp() };
+    let stamp = f.signed_in(&author).await;
     let before = f.store.last_sequence().await.unwrap();
     let refused = f.store.create_application(&stamp, &f.unsaved_application(account.id)).await;
     assert!(matches!(refused, Err(StorageError::NotAllowed)));

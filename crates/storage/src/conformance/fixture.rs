@@ -5,11 +5,11 @@ use domain::{
     Account, Activity, Actor, AllowedAddresses, Application, AuthorizationCode, Call, ClientId,
     CodeChallenge, CodeExchange, Comment, Email, Entropy, Environment, KeySecret, Keypair, LiveGrant, Name,
     NewKeypair, OldSecrets, Owner, PasswordHash, Query, QuestionText, RedirectUris, RevokedToken, Scope,
-    Scopes, SecretHash, SignedDuration, Stamp, Timestamp, TokenBinding, TokenId, Usage, User, UserId,
-    VerifyingKey, Wanted, from_millis, new_id, utc_date,
+    Scopes, SecretHash, SignedDuration, Stamp, Standing, Timestamp, TokenBinding, TokenId, Usage, User,
+    UserId, VerifyingKey, Wanted, from_millis, new_id, utc_date,
 };
 
-use crate::Storage;
+use crate::{Session, Storage, TokenHash};
 
 /// A store under test, and the making of things to put into it.
 #[derive(Clone)]
@@ -212,9 +212,33 @@ impl Fixture {
         }
     }
 
+    /// The hash of the token of a new session of the user.
+    pub async fn session(&self, user: UserId) -> TokenHash {
+        let email = self.store.user(user).await.expect("a user").email;
+        let (_, verified) = self.store.user_by_email(&email).await.expect("a user");
+        let (token, created_at) = (self.token(), self.now());
+        let expires_at = created_at + SignedDuration::from_hours(12);
+        let session = Session { token, user, created_at, expires_at };
+        self.store.create_session(&session, &verified).await.expect("a session");
+        token
+    }
+
+    /// The stamp of what the user does in a new session, now.
+    pub async fn signed_in(&self, user: &User) -> Stamp {
+        let session = SecretHash::from_bytes(self.session(user.id).await);
+        let actor = Actor::User(user.id, user.email.to_string());
+        Stamp { actor, standing: Some(Standing::Session(session)), ..self.stamp() }
+    }
+
+    /// Stores a code that its person allowed in a session of its own.
+    pub async fn put_code(&self, code: &AuthorizationCode) {
+        let session = self.session(code.user).await;
+        self.store.put_code(code, &session).await.expect("a code");
+    }
+
     /// What the code is exchanged for, and the hash of its refresh token.
     pub async fn granted(&self, code: &AuthorizationCode) -> (LiveGrant, SecretHash) {
-        self.store.put_code(code).await.expect("a code");
+        self.put_code(code).await;
         let exchange = CodeExchange {
             client: code.client,
             redirect_uri: &code.redirect_uri,

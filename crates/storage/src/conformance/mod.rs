@@ -16,6 +16,7 @@ mod retirement;
 mod revoked_tokens;
 mod server;
 mod standing;
+mod standing_of_people;
 mod usages;
 
 pub use fixture::Fixture;
@@ -91,6 +92,9 @@ promises! {
         a_grant_is_worth_what_the_persons_role_is,
         a_role_on_an_environment_is_enough_there,
         grants_end_with_whatever_they_rest_on,
+        a_code_is_kept_only_while_its_session_stands,
+        a_code_allowed_while_the_password_changes_does_not_outlive_it,
+        what_is_for_one_environment_ends_with_it,
         a_grant_made_while_its_application_is_removed_does_not_outlive_it,
         people_see_and_end_what_they_granted,
         codes_and_grants_go_when_their_time_is_over,
@@ -150,6 +154,12 @@ promises! {
         a_change_that_hands_on_networks_rests_on_them,
         a_program_shows_a_token_of_its_own,
         after_the_line_that_stops_a_program_none_is_its_own,
+    }
+    standing_of_people {
+        a_session_that_ended_changes_nothing,
+        a_person_without_a_session_or_token_changes_nothing,
+        a_token_of_an_ended_grant_changes_nothing,
+        after_the_line_that_ends_a_grant_none_is_its_own,
     }
     usages {
         usage_adds_up_by_day_and_activity,

@@ -1,4 +1,4 @@
-use domain::{Actor, Grant, PasswordHash, Place, Role, Stamp};
+use domain::{Grant, PasswordHash, Place, Role};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -286,7 +286,7 @@ pub async fn an_invitation_falls_with_whoever_made_it_and_with_a_demotion(f: Fix
     for user in [&owner, &admin] {
         f.store.grant_role(&f.stamp(), user.id, administrator).await.unwrap();
     }
-    let by_admin = Stamp { actor: Actor::User(admin.id, admin.email.to_string()), ..f.stamp() };
+    let by_admin = f.signed_in(&admin).await;
     let to_self = |on: domain::Owner| Invitation {
         token: f.token(),
         email: admin.email.clone(),

@@ -2,16 +2,18 @@
 
 use domain::{
     Account, Action, Actor, Comment, Email, Environment, Grant, Keypair, KeypairEdit, MAX_BATCH, Name,
-    NewKeypair, Owner, PasswordHash, Query, QuestionText, Role, Scope, Stamp, Timestamp, User, new_id,
+    NewKeypair, Owner, PasswordHash, Query, QuestionText, Role, Scope, SecretHash, SignedDuration, Stamp,
+    Standing, Timestamp, User, new_id,
 };
-use storage::KeyUse;
+use storage::{KeyUse, Session};
 
 use super::answers::{self, DAYS, Days};
 use super::company::{ACCOUNT, Asked, DOMAIN, SITES};
 use super::entropy::Seeded;
 use super::usage;
-use crate::app::App;
+use crate::app::{App, Author};
 use crate::cli::failure::{About, Failure, Result};
+use crate::cli::store;
 use crate::passwords::Password;
 
 /// What was made: enough to show it around.
@@ -50,8 +52,14 @@ pub(super) async fn write(app: &App) -> Result<History> {
     Ok(made)
 }
 
-fn stamp(random: &Seeded, at: Timestamp, actor: &Actor) -> Stamp {
-    Stamp { event: new_id(at, random), at, actor: actor.clone(), address: None, standing: None }
+fn stamp(random: &Seeded, at: Timestamp, by: &Author) -> Stamp {
+    Stamp {
+        event: new_id(at, random),
+        at,
+        actor: by.actor.clone(),
+        address: None,
+        standing: by.standing.clone(),
+    }
 }
 
 fn text<T>(text: std::result::Result<T, domain::TextError>) -> Result<T> {
@@ -61,12 +69,12 @@ fn text<T>(text: std::result::Result<T, domain::TextError>) -> Result<T> {
 async fn found(app: &App, days: Days, random: &Seeded) -> Result<History> {
     let at = days.at(0, 8 * 60);
     let account = Account::new(text(Name::new(ACCOUNT))?, at, random);
-    app.store.create_account(&stamp(random, at, &Actor::Operator), &account).await.about("account")?;
+    app.store.create_account(&stamp(random, at, &store::operator()), &account).await.about("account")?;
     let mut environments = Vec::new();
     for (site, minute) in SITES.iter().zip(8 * 60 + 2..) {
         let at = days.at(0, minute);
         let environment = Environment::new(account.id, text(Name::new(site.name))?, at, random);
-        let made = app.store.create_environment(&stamp(random, at, &Actor::Operator), &environment).await;
+        let made = app.store.create_environment(&stamp(random, at, &store::operator()), &environment).await;
         made.about("environment")?;
         environments.push(environment);
     }
@@ -74,8 +82,8 @@ async fn found(app: &App, days: Days, random: &Seeded) -> Result<History> {
 }
 
 /// Makes the people; answers the administrator.
-async fn let_in(app: &App, days: Days, random: &Seeded, made: &mut History) -> Result<Actor> {
-    let mut administrator = Actor::Operator;
+async fn let_in(app: &App, days: Days, random: &Seeded, made: &mut History) -> Result<Author> {
+    let mut administrator = store::operator();
     for (role, minute) in Role::ALL.into_iter().zip(8 * 60 + 10..) {
         let at = days.at(0, minute);
         let (on, name) = match (role, made.environments.first()) {
@@ -90,11 +98,21 @@ async fn let_in(app: &App, days: Days, random: &Seeded, made: &mut History) -> R
         let stamp = stamp(random, at, &administrator);
         app.store.grant_role(&stamp, user.id, Grant { on, role }).await.about("user")?;
         if role == Role::Administrator {
-            administrator = Actor::User(user.id, email.to_string());
+            administrator = sign_in(app, days, &user, &hash).await?;
         }
         made.people.push(Person { email, password, role, on: name });
     }
     Ok(administrator)
+}
+
+/// The person as whoever makes the changes up to now, in a session that nobody has the token of.
+async fn sign_in(app: &App, days: Days, user: &User, hash: &PasswordHash) -> Result<Author> {
+    let token = app.entropy.bytes();
+    let expires_at = days.now + SignedDuration::from_mins(1);
+    let session = Session { token, user: user.id, created_at: user.created_at, expires_at };
+    app.store.create_session(&session, hash).await.about("user")?;
+    let standing = Some(Standing::Session(SecretHash::from_bytes(token)));
+    Ok(Author { actor: Actor::User(user.id, user.email.to_string()), address: None, standing })
 }
 
 fn short_name(role: Role) -> &'static str {
@@ -123,7 +141,7 @@ fn passphrase(app: &App) -> String {
 }
 
 /// Makes the keypairs that were there before today; answers the one that is going to be disabled.
-async fn make_keypairs(app: &App, days: Days, made: &History, by: &Actor) -> Result<Keypair> {
+async fn make_keypairs(app: &App, days: Days, made: &History, by: &Author) -> Result<Keypair> {
     let warehouse = NewKeypair {
         owner: made.account.id.into(),
         comment: text(Comment::new("Nightly export to the data warehouse"))?,
@@ -152,19 +170,18 @@ async fn make_keypairs(app: &App, days: Days, made: &History, by: &Actor) -> Res
     Ok(pilot)
 }
 
-async fn make_keypair(app: &App, at: Timestamp, new: NewKeypair, by: &Actor) -> Result<Keypair> {
-    let (keypair, _) = Keypair::create(new, None, by.clone(), at, &*app.entropy).map_err(Failure::new)?;
-    let stamp =
-        Stamp { event: new_id(at, &*app.entropy), at, actor: by.clone(), address: None, standing: None };
+async fn make_keypair(app: &App, at: Timestamp, new: NewKeypair, by: &Author) -> Result<Keypair> {
+    let (keypair, _) =
+        Keypair::create(new, None, by.actor.clone(), at, &*app.entropy).map_err(Failure::new)?;
+    let stamp = app.stamp(by, at);
     app.store.create_keypair(&stamp, &keypair).await.about("keypair")?;
     Ok(keypair)
 }
 
-async fn disable(app: &App, days: Days, keypair: &Keypair, by: &Actor) -> Result<()> {
+async fn disable(app: &App, days: Days, keypair: &Keypair, by: &Author) -> Result<()> {
     let at = days.at(31, 9 * 60);
     let edit = KeypairEdit { enabled: Some(false), ..KeypairEdit::default() };
-    let stamp =
-        Stamp { event: new_id(at, &*app.entropy), at, actor: by.clone(), address: None, standing: None };
+    let stamp = app.stamp(by, at);
     let decide = |before: &Keypair| Ok((before.edited(&edit, None, at)?, Action::KeypairDisabled));
     let changed = app.store.change_keypair(&stamp, keypair.owner, keypair.id, None, &decide).await;
     changed.about("keypair")?.map_err(Failure::new)?;
@@ -177,7 +194,7 @@ async fn ask(
     days: Days,
     random: &Seeded,
     environments: &[Environment],
-    by: &Actor,
+    by: &Author,
 ) -> Result<Vec<(Query, &'static Asked)>> {
     let mut all: Vec<(&Environment, &'static Asked)> = SITES
         .iter()
@@ -202,7 +219,7 @@ async fn close(
     days: Days,
     random: &Seeded,
     mut asked: Vec<(Query, &Asked)>,
-    by: &Actor,
+    by: &Author,
 ) -> Result<()> {
     asked.sort_by_key(|(_, asked)| asked.closed);
     for (query, asked) in asked {

@@ -1,9 +1,16 @@
 //! Signing in, being invited, and losing a role.
 
-use axum::http::{StatusCode, header};
-use domain::Role;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::{Request, StatusCode, header};
+use axum::response::IntoResponse;
+use domain::{Environment, Role, new_id};
 
 use super::super::door::base;
+use super::super::failure::PageError;
+use super::super::once::Once;
+use super::super::session::SignedIn;
 use super::super::set_up::make_link;
 use super::{House, PASSWORD, get, post};
 
@@ -183,4 +190,25 @@ async fn another_password_ends_every_other_session() {
     let old = house.post("/sign-in", "", &fields(PASSWORD)).await;
     assert_eq!(old.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(house.post("/sign-in", "", &fields("seven quiet herons")).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_after_the_door_makes_no_change() {
+    let house = House::new().await;
+    let cookie = house.admin().await;
+    let request = Request::get("/").header(header::COOKIE, &cookie).extension(Arc::new(Once::new()));
+    let (mut parts, ()) = request.body(()).unwrap().into_parts();
+    let person = SignedIn::from_request_parts(&mut parts, &house.app).await.ok().unwrap();
+    let environment = || Environment { id: new_id(house.now(), &*house.app.entropy), ..house.shop.clone() };
+    let make = async || {
+        let stamp = house.app.stamp(&person.author(), house.now());
+        house.app.store.create_environment(&stamp, &environment()).await
+    };
+    make().await.unwrap();
+    house.post("/sign-out", &cookie, &[]).await;
+    let before = house.app.store.last_sequence().await.unwrap();
+    let refused = PageError::from(make().await.unwrap_err()).into_response();
+    assert_eq!(refused.status(), StatusCode::SEE_OTHER);
+    assert_eq!(refused.headers()[header::LOCATION], "/sign-in");
+    assert_eq!(house.app.store.last_sequence().await.unwrap(), before);
 }
