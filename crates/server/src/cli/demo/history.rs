@@ -108,7 +108,7 @@ async fn let_in(app: &App, days: Days, random: &Seeded, made: &mut History) -> R
 /// The person as whoever makes the changes up to now, in a session that nobody has the token of.
 async fn sign_in(app: &App, days: Days, user: &User, hash: &PasswordHash) -> Result<Author> {
     let token = app.entropy.bytes();
-    let expires_at = days.now + SignedDuration::from_mins(1);
+    let expires_at = days.now + SignedDuration::from_hours(24);
     let session = Session { token, user: user.id, created_at: user.created_at, expires_at };
     app.store.create_session(&session, hash).await.about("user")?;
     let standing = Some(Standing::Session(SecretHash::from_bytes(token)));
