@@ -114,10 +114,23 @@ impl KeypairUsage {
         Self { since, days, scopes, operations, token }
     }
 
-    /// The scopes that were not used since then.
+    /// The scopes that let no request in since then.
     pub fn unused(&self) -> Scopes {
         self.scopes.iter().filter(|scope| scope.last_used_at.is_none()).map(|scope| scope.scope).collect()
     }
+
+    /// Those of them that nothing is known to need.
+    pub fn needless(&self) -> Scopes {
+        let used = self.scopes.iter().filter(|scope| scope.last_used_at.is_some()).map(|scope| scope.scope);
+        needless(self.unused(), used.collect())
+    }
+}
+
+/// Which of `unused` nothing needs, if `used` let requests in. Who makes, rotates or widens keypairs must hold each scope that it
+/// hands on, and only the one that administers lets the request in: where such a one is in use, so may be all others.
+fn needless(unused: Scopes, used: Scopes) -> Scopes {
+    let hands_on = [Scope::Admin, Scope::AccountAdmin].into_iter().any(|scope| used.contains(scope));
+    if hands_on { Scopes::NONE } else { unused }
 }
 
 fn of_operation<'a>(
@@ -137,13 +150,14 @@ fn of_operation<'a>(
 }
 
 impl Keypair {
-    /// The keypair without the scopes that were not used; `used` are those that let a request in as far as is known. The same
-    /// if it has no others. One that would be left without any is refused: that is another decision.
+    /// The keypair without the scopes that nothing needs; `used` are those that let a request in as far as is known. The same
+    /// if it has no others, or administers. One that would be left without any is refused: that is another decision.
     pub fn without_unused_scopes(&self, used: Scopes) -> Result<Self, KeypairRefusal> {
-        let scopes = self.scopes.and(used);
-        if scopes.is_empty() {
+        let used = self.scopes.and(used);
+        if used.is_empty() {
             return Err(KeypairRefusal::NoScopeUsed);
         }
+        let scopes = self.scopes.minus(needless(self.scopes.minus(used), used));
         if scopes == self.scopes {
             return Ok(self.clone());
         }
@@ -198,6 +212,7 @@ mod tests {
             ]
         );
         assert_eq!(known.unused(), Scope::Admin.into());
+        assert_eq!(known.needless(), Scope::Admin.into());
 
         let operations: Vec<_> = known
             .operations
@@ -228,11 +243,29 @@ mod tests {
     #[test]
     fn unused_scopes_go_and_the_last_one_stays() {
         let keypair = keypair("feedback-report:read feedback-admin");
-        let narrowed = keypair.without_unused_scopes(Scope::Admin.into()).unwrap();
-        assert_eq!((narrowed.scopes, narrowed.version), (Scope::Admin.into(), keypair.version + 1));
+        let narrowed = keypair.without_unused_scopes(Scope::ReportRead.into()).unwrap();
+        assert_eq!((narrowed.scopes, narrowed.version), (Scope::ReportRead.into(), keypair.version + 1));
         assert_eq!(narrowed.generation, keypair.generation, "its tokens go on with what is left");
-        assert_eq!(narrowed.without_unused_scopes(Scope::Admin.into()), Ok(narrowed.clone()));
+        assert_eq!(narrowed.without_unused_scopes(Scope::ReportRead.into()), Ok(narrowed.clone()));
         let none = keypair.without_unused_scopes(Scope::QueriesCreate.into());
         assert_eq!(none, Err(KeypairRefusal::NoScopeUsed));
+    }
+
+    #[test]
+    fn who_administers_keeps_what_it_may_hand_on() {
+        for administrative in [Scope::Admin, Scope::AccountAdmin] {
+            let keypair = keypair(&format!("feedback-report:read {}", administrative.name()));
+            let used = vec![usage(&keypair, 1, request("createKeypair", administrative), 1)];
+            let known = KeypairUsage::of(&keypair, &counted(used), noon(1));
+            assert_eq!((known.unused(), known.needless()), (Scope::ReportRead.into(), Scopes::NONE));
+            assert_eq!(keypair.without_unused_scopes(administrative.into()), Ok(keypair.clone()));
+            // What let requests in before the keypair lost it is none of its scopes.
+            let lost = Keypair {
+                scopes: "feedback-report:read feedback-queries:create".parse().unwrap(),
+                ..keypair
+            };
+            let narrowed = lost.without_unused_scopes(Scopes::from(administrative).with(Scope::ReportRead));
+            assert_eq!(narrowed.unwrap().scopes, Scope::ReportRead.into());
+        }
     }
 }

@@ -169,9 +169,13 @@ impl Keypair {
         self.accepts_secrets && self.status(now) == KeypairStatus::Active
     }
 
-    /// Counts idle times from `now` on, if secrets did not open anything before and now do: nobody could use one meanwhile.
+    /// Counts idle times from `now` on, if secrets did not open anything before and now do, or from elsewhere or on other
+    /// conditions: whoever was kept out before could not use one, and whoever is now has to be let in again first.
     pub(crate) fn counting_idle_anew(mut self, before: &Self, now: Timestamp) -> Self {
-        if self.secrets_open(now) && !before.secrets_open(now) {
+        let open_to_others = self.allowed_addresses != before.allowed_addresses
+            || self.token_binding != before.token_binding
+            || !before.secrets_open(now);
+        if self.secrets_open(now) && open_to_others {
             for retirement in self.secrets.iter_mut().filter_map(|secret| secret.retirement.as_mut()) {
                 retirement.counted_from = now;
             }
@@ -405,6 +409,30 @@ mod tests {
 
         let comment = KeypairEdit { comment: Some(Comment::new("x").unwrap()), ..KeypairEdit::default() };
         assert_eq!(left(&edited(&both, comment, HOUR), HOUR + 30), [2], "another edit changes nothing of it");
+    }
+
+    #[test]
+    fn idle_counts_anew_once_secrets_open_to_others() {
+        let both = used(used(ending(), 1, 10), 2, 10);
+        let from = |networks: &[&str]| KeypairEdit {
+            allowed_addresses: Some(AllowedAddresses::new(networks.iter().copied()).unwrap()),
+            ..KeypairEdit::default()
+        };
+        let bound = |to: TokenBinding| KeypairEdit { token_binding: Some(to), ..KeypairEdit::default() };
+        for (mistaken, mended) in [
+            (from(&["192.0.2.0/24"]), from(&[])),
+            (bound(TokenBinding::Dpop), bound(TokenBinding::None)),
+            (bound(TokenBinding::Dpop), bound(TokenBinding::Mtls)),
+        ] {
+            let kept_out = edited(&both, mistaken.clone(), HOUR);
+            assert_eq!(left(&kept_out, 2 * HOUR + 19), [1, 2], "{mistaken:?}");
+            assert_eq!(left(&kept_out, 2 * HOUR + 20), [2]);
+            let let_in = edited(&kept_out, mended.clone(), 2 * HOUR);
+            assert_eq!(left(&let_in, 3 * HOUR + 19), [1, 2], "{mended:?}");
+            assert_eq!(left(&let_in, 3 * HOUR + 20), [2]);
+            let same = edited(&let_in, mended, 2 * HOUR + 60);
+            assert_eq!(left(&same, 3 * HOUR + 20), [2], "nothing was changed");
+        }
     }
 
     #[test]

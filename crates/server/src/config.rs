@@ -31,7 +31,7 @@ pub(crate) struct Config {
     pub(crate) log: LogFormat,
     /// The certificate that TLS is served with; plain HTTP without it.
     pub(crate) tls: Option<TlsFiles>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Whose `X-Forwarded-For` is believed; IPv4 addresses as such, however they were written.
     pub(crate) trusted_proxies: Vec<IpAddr>,
     /// In which header a trusted proxy passes on its client's certificate, if it does.
     pub(crate) client_certificate_header: Option<HeaderName>,
@@ -283,7 +283,12 @@ impl Config {
                 .transpose()?,
             log: flags.log.unwrap_or(log),
             tls,
-            trusted_proxies: settings.trusted_proxies.parsed("trusted_proxies")?,
+            trusted_proxies: settings
+                .trusted_proxies
+                .parsed::<IpAddr>("trusted_proxies")?
+                .into_iter()
+                .map(|address| address.to_canonical())
+                .collect(),
             client_certificate_header: settings
                 .client_certificate_header
                 .map(|name| parsed("client_certificate_header", &name))
@@ -503,5 +508,11 @@ mod tests {
         let config = load(&settings, &Flags::default()).unwrap();
         assert_eq!(config.issuer(), "https://feedback.example.com");
         assert_eq!(config.trusted_proxies.len(), 2);
+    }
+
+    #[test]
+    fn an_ipv4_proxy_may_be_written_as_ipv6() {
+        let config = load(&[("TRUSTED_PROXIES", "::ffff:127.0.0.1")], &Flags::default()).unwrap();
+        assert_eq!(config.trusted_proxies, [IpAddr::from(Ipv4Addr::LOCALHOST)]);
     }
 }

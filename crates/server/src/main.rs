@@ -17,6 +17,7 @@ mod master_key;
 mod metrics;
 mod oauth;
 mod overload;
+mod own_attempt;
 mod passwords;
 mod queries;
 mod request_id;

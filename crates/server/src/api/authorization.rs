@@ -20,6 +20,7 @@ use crate::live::Caller;
 use crate::oauth::access_token::{self, Scheme, TokenRefused, Verified};
 use crate::oauth::dpop::ProofRefused;
 use crate::oauth::token_basis::Basis;
+use crate::own_attempt::OwnAttempt;
 
 /// Which token a route asks for.
 pub(crate) trait Requirement: Send + Sync + 'static {
@@ -151,6 +152,7 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for Token<R> {
         let by = let_in_by(R::ANY_OF, verified.scopes);
         let lacking = by.is_none() && !R::ANY_OF.is_empty();
         if let Basis::Keypair(claims, live) = &verified.basis
+            && !OwnAttempt::is(&parts.extensions)
             && let Some(operation) = operations::of_request(parts)
         {
             let id = OperationId::from(operation.id.as_str());

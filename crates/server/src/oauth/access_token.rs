@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::client_address::client_address;
 use crate::client_certificate::client_certificate;
 use crate::crypto::sha256;
+use crate::own_attempt::OwnAttempt;
 use crate::signing::{Keys, NotSigned};
 
 /// The claims of an access token (RFC 9068 §2.2). Nothing in it grows. Read without escapes: what is signed here has none.
@@ -324,7 +325,8 @@ impl SeenTokens {
 }
 
 /// Verifies the token that a request comes with: its signature and claims, then always what it rests on right now, that it
-/// comes from where that may be used, and that it is in the hands that it is bound to. Counts as its use.
+/// comes from where that may be used, and that it is in the hands that it is bound to. Counts as its use, unless the server
+/// itself tries it.
 pub(crate) async fn verify(
     app: &App,
     request: &Parts,
@@ -354,7 +356,9 @@ pub(crate) async fn verify(
         (Some(Confirmation::Key(_)), Scheme::Bearer) => return Err(TokenRefused::Unproven),
         (_, Scheme::Dpop) => return Err(TokenRefused::Invalid("it is bound to no key".to_owned())),
     }
-    if let Basis::Keypair(claims, live) = &verified.basis {
+    if let Basis::Keypair(claims, live) = &verified.basis
+        && !OwnAttempt::is(&request.extensions)
+    {
         app.live.note_use(live, KeyUse { keypair: claims.keypair, secret: claims.secret, at: now });
     }
     Ok(verified)

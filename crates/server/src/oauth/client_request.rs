@@ -20,6 +20,7 @@ use super::throttle::Attempt;
 use crate::app::App;
 use crate::client_address::client_address;
 use crate::live::LiveKeypair;
+use crate::own_attempt::OwnAttempt;
 
 const MOST_BYTES: usize = 16 * 1024;
 
@@ -72,11 +73,15 @@ impl ClientRequest {
             Some(key) => app.live.remembered_keypair(key),
             None => None,
         };
-        if let Some((key, live)) = presented.key.zip(live)
-            && live.credential.allowed_addresses.allow(|| self.address(app))
-            && let Some(n) = opened_with(app, &presented, key, &live, now).await?
-        {
-            return Ok(Authenticated { key, live, n, by_header: presented.by_header });
+        if let Some((key, live)) = presented.key.zip(live) {
+            if live.credential.allowed_addresses.allow(|| self.address(app)) {
+                if let Some(n) = opened_with(app, &presented, key, &live, now).await? {
+                    return Ok(Authenticated { key, live, n, by_header: presented.by_header });
+                }
+            } else if let Some(n) = right_secret(&presented, &live, now) {
+                // It opens nothing from here, but is needed: who waits until nobody uses it has to wait on.
+                self.note_use(app, &live, KeyUse { keypair: key, secret: n, at: now });
+            }
         }
         if let Some(seconds) = seconds_left {
             if asks_store {
@@ -101,8 +106,15 @@ impl ClientRequest {
             .get("token")
             .ok_or_else(|| OAuthError::InvalidRequest("the parameter `token` is missing".to_owned()))?;
         let caller = self.authenticate(app, now).await?;
-        app.live.note_use(&caller.live, KeyUse { keypair: caller.key, secret: caller.n, at: now });
+        self.note_use(app, &caller.live, KeyUse { keypair: caller.key, secret: caller.n, at: now });
         Ok((token, caller))
+    }
+
+    /// Notes that the keypair was used, unless the server itself tries it.
+    pub(super) fn note_use(&self, app: &App, live: &LiveKeypair, used: KeyUse) {
+        if !OwnAttempt::is(&self.parts.extensions) {
+            app.live.note_use(live, used);
+        }
     }
 
     /// From where it came.
@@ -128,7 +140,12 @@ async fn opened_with(
         let used = app.store.use_assertion(key, &jti_hash, kept_until).await?;
         return Ok((used == AssertionUse::First).then_some(n));
     }
-    Ok(presented.secret.as_ref().and_then(|secret| live.credential.authenticate(&secret.hash(), now)))
+    Ok(right_secret(presented, live, now))
+}
+
+/// The number of the live secret that is presented.
+fn right_secret(presented: &Presented, live: &LiveKeypair, now: Timestamp) -> Option<u32> {
+    presented.secret.as_ref().and_then(|secret| live.credential.authenticate(&secret.hash(), now))
 }
 
 async fn read_body(body: Body) -> Result<axum::body::Bytes, OAuthError> {

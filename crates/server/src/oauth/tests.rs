@@ -10,7 +10,7 @@ use axum::http::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use domain::{Actor, Comment, KeyId, KeySecret, KeypairEdit};
+use domain::{Actor, AllowedAddresses, Comment, KeyId, KeySecret, KeypairEdit, Timestamp, TokenBinding};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -391,4 +391,38 @@ async fn an_edit_does_not_begin_the_count_of_tokens_anew() {
     keypairs::edit(&server.app, &operator, account.into(), key.keypair.id, &edit, None, None).await.unwrap();
     server.app.live.catch_up().await.unwrap();
     assert_eq!(with_key(&server, &key, "").await.status, 429);
+}
+
+/// When each of the keypair's secrets was last used, as the store knows it.
+async fn secrets_used(server: &TestApp, key: &TestKey) -> Vec<Option<Timestamp>> {
+    server.app.live.flush_uses().await.unwrap();
+    let keypair = server.app.store.keypair(key.keypair.owner, key.keypair.id).await.unwrap();
+    keypair.secrets.iter().map(|secret| secret.last_used_at).collect()
+}
+
+#[tokio::test]
+async fn a_right_secret_that_is_refused_counts_as_needed() {
+    let server = TestApp::start().await;
+    let account = server.account("Account").await;
+    let operator = Author { actor: Actor::Operator, address: None, standing: None };
+    let elsewhere = AllowedAddresses::new(["198.51.100.0/24"]).unwrap();
+    let bound = |binding| KeypairEdit { token_binding: Some(binding), ..KeypairEdit::default() };
+    for (edit, more, status) in [
+        (KeypairEdit { allowed_addresses: Some(elsewhere), ..KeypairEdit::default() }, "", 401),
+        (bound(TokenBinding::Dpop), "", 400),
+        (bound(TokenBinding::Mtls), "", 400),
+        (KeypairEdit::default(), "&scope=feedback-admin", 400),
+    ] {
+        let key = server.key(account, "feedback-report:read").await;
+        keypairs::edit(&server.app, &operator, account.into(), key.keypair.id, &edit, None, None)
+            .await
+            .unwrap();
+        server.app.live.catch_up().await.unwrap();
+        let wrong = KeySecret::generate(&*server.app.entropy).reveal().to_owned();
+        let wrong = TestKey { keypair: key.keypair.clone(), secret: wrong };
+        assert_eq!(with_key(&server, &wrong, more).await.status, 401);
+        assert_eq!(secrets_used(&server, &key).await, [None], "a wrong secret says nothing");
+        assert_eq!(with_key(&server, &key, more).await.status, status);
+        assert_eq!(secrets_used(&server, &key).await, [Some(server.now())], "{edit:?}");
+    }
 }

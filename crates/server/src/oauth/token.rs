@@ -21,6 +21,7 @@ use super::error::OAuthError;
 use crate::app::App;
 use crate::client_certificate::client_certificate;
 use crate::live::{Caller, LiveKeypair};
+use crate::own_attempt::OwnAttempt;
 
 /// A successful answer (RFC 6749 §5.1).
 #[derive(Serialize)]
@@ -73,6 +74,8 @@ pub(super) async fn token(
         });
     }
     let Authenticated { key, live, n, .. } = request.authenticate(&app, now).await?;
+    // Whatever is wrong with the rest: who has the secret needs it.
+    request.note_use(&app, &live, KeyUse { keypair: key, secret: n, at: now });
     let credential = &live.credential;
     if for_applications {
         return Err(OAuthError::UnauthorizedClient);
@@ -95,9 +98,10 @@ pub(super) async fn token(
     let issued = issue(&app, key, credential, n, grant, now)
         .await
         .map_err(|error| OAuthError::Unavailable(error.into()))?;
-    app.live.note_use(&live, KeyUse { keypair: key, secret: n, at: now });
-    let caller = || Caller::new(&request.parts.headers, request.address(&app));
-    app.live.count_use(key, &live, Activity::Token, now, caller);
+    if !OwnAttempt::is(&request.parts.extensions) {
+        let caller = || Caller::new(&request.parts.headers, request.address(&app));
+        app.live.count_use(key, &live, Activity::Token, now, caller);
+    }
     let answer = Answer {
         access_token: issued.token,
         token_type: Scheme::of(confirmation).name(),

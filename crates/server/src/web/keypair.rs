@@ -62,13 +62,16 @@ enum Unused {
     Some,
     /// None of the scopes was used.
     All,
+    /// What was not used may be handed on.
+    HandedOn,
 }
 
 impl Unused {
-    fn of(unused: Scopes, all: Scopes) -> Self {
-        match unused {
-            _ if unused.is_empty() => Self::None,
-            _ if unused == all => Self::All,
+    fn of(usage: &KeypairUsage, all: Scopes) -> Self {
+        match usage.unused() {
+            unused if unused.is_empty() => Self::None,
+            unused if unused == all => Self::All,
+            _ if usage.needless().is_empty() => Self::HandedOn,
             _ => Self::Some,
         }
     }
@@ -89,7 +92,7 @@ impl UsageView {
             refused: sum(|day| day.refused),
             since: long_day(usage.since),
             scopes: usage.scopes.iter().map(scope).collect(),
-            unused: Unused::of(usage.unused(), keypair.scopes),
+            unused: Unused::of(usage, keypair.scopes),
             recent: Recent::of(usage, now),
         }
     }

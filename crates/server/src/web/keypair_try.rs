@@ -1,5 +1,5 @@
 //! `…/api-management/{key}/try`: a first request with a keypair whose secret is being shown, made by the server itself at
-//! its own door, and answered like anybody's.
+//! its own door, and answered like anybody's. It is no use of the keypair: that would tell that a program has the secret.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use super::outcome::Outcome;
 use super::shell::Shell;
 use crate::app::App;
 use crate::oauth::TOKEN_PATH;
+use crate::own_attempt::OwnAttempt;
 use crate::router::router;
 
 const ACCESS_PATH: &str = "/v1/access";
@@ -146,6 +147,7 @@ async fn send(app: &Arc<App>, from: &Parts, mut request: Request<Body>) -> Resul
     if let Some(peer) = from.extensions.get::<ConnectInfo<SocketAddr>>() {
         request.extensions_mut().insert(*peer);
     }
+    request.extensions_mut().insert(OwnAttempt);
     let Ok(response) = router(app.clone()).oneshot(request).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|_| PageError::Internal)?.to_bytes();

@@ -110,7 +110,7 @@ const NOTICES: [(&str, &str); 26] = [
     ("keypair-saved", "The keypair was saved."),
     ("keypair-removed", "The keypair was removed for good."),
     ("scopes-removed", "The scopes that were not used were removed. Tokens already issued lost them."),
-    ("scopes-all-used", "Every scope was used in the meantime. Nothing was changed."),
+    ("scopes-all-used", "Every scope is in use by now, or may be handed on. Nothing was changed."),
     ("secret-ended", "The secret stopped working."),
     ("public-key-added", "The public key was added. Whoever has its private half can get tokens."),
     ("public-key-removed", "The public key was removed. Its tokens stopped working."),

@@ -230,6 +230,58 @@ async fn a_first_request_is_made_and_nothing_secret_shown() {
 }
 
 #[tokio::test]
+async fn a_first_request_is_no_use_of_the_keypair() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let made = house.keypair(house.shop(), "feedback-report:read").await;
+    let operator = Author { actor: domain::Actor::Operator, address: None, standing: None };
+    let old = domain::OldSecrets::EndWhenIdle(domain::MIN_IDLE);
+    let rotating = crate::keypairs::rotate(&house.app, &operator, house.shop(), made.0, old, None, None);
+    let (_, second) = rotating.await.unwrap();
+    let attempt = format!("{}/{}/try", address_of(house.shop()), made.0);
+    let used = async || {
+        house.app.live.flush_uses().await.unwrap();
+        let keypair = house.app.store.keypair(house.shop(), made.0).await.unwrap();
+        let usage = crate::keypairs::usage(&house.app, &keypair).await.unwrap();
+        let secrets: Vec<_> = keypair.secrets.iter().map(|secret| secret.last_used_at.is_some()).collect();
+        (keypair.last_used_at.is_some(), secrets, usage.token.is_some(), usage.operations.len())
+    };
+    let tried = house.post(&attempt, &admin, &[("secret", second.reveal())]).await;
+    assert!(tried.body.contains("It got one.") && tried.body.contains("This is what the program may do."));
+    assert_eq!(used().await, (false, vec![false, false], false, 0), "no program has the new secret");
+
+    let token = house.token(&(made.0, second)).await;
+    assert_eq!(house.call(&token, "/v1/access").await, StatusCode::OK);
+    assert_eq!(used().await, (true, vec![false, true], true, 1));
+}
+
+#[tokio::test]
+async fn scopes_that_are_handed_on_are_not_taken_away() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let made = house.keypair(house.account(), "feedback-report:read feedback-account-admin").await;
+    let page = format!("{}/{}", address_of(house.account()), made.0);
+    let token = house.token(&made).await;
+    let create = async || {
+        let path = format!("/v1/accounts/{}/api-keys", house.account.id);
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(r#"{"comment": "", "scopes": ["feedback-report:read"]}"#));
+        let answer = send(&house.router, request.unwrap()).await;
+        house.app.live.flush_uses().await.unwrap();
+        answer.status
+    };
+    assert_eq!(create().await, StatusCode::CREATED);
+    let shown = house.get(&page, &admin).await;
+    assert!(!shown.body.contains("Remove unused scopes"), "{}", shown.body);
+    assert!(shown.body.contains("may hand on scopes"), "{}", shown.body);
+    let kept = house.post(&format!("{page}/scopes/remove-unused"), &admin, &[]).await;
+    assert_eq!(kept.location(), format!("{page}?done=scopes-all-used"));
+    assert_eq!(create().await, StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn programs_to_copy_ask_for_a_scope_that_there_is_and_read_only() {
     let house = House::new().await;
     let admin = house.admin().await;
