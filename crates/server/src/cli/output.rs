@@ -1,6 +1,8 @@
-//! What a command prints: text for people or one JSON object for programs, on stdout; a failure on stderr.
+//! What a command prints: text for people or one JSON object for programs, on stdout; a failure on stderr. Part of it may come
+//! from outside, so none of it commands the terminal.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
 
 use domain::Timestamp;
 use serde::Serialize;
@@ -8,30 +10,61 @@ use serde::Serialize;
 use super::failure::{Failure, Result};
 use crate::api::shapes::ListShape;
 
-/// Prints a line. A reader that has heard enough is no failure.
+/// Prints a line, or several. A reader that has heard enough is no failure.
 pub(super) fn line(text: impl std::fmt::Display) -> Result<()> {
-    written(writeln!(io::stdout().lock(), "{text}"))
+    written(writeln!(io::stdout().lock(), "{}", clean(&text.to_string())))
+}
+
+/// Prints what a server answered: its bytes for a program, text for a person at a terminal.
+pub(super) fn answer(body: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let shown = shown(body, stdout.is_terminal());
+    written(stdout.write_all(&shown).and_then(|()| stdout.flush()))
+}
+
+fn shown(body: &[u8], at_a_terminal: bool) -> Cow<'_, [u8]> {
+    if !at_a_terminal || body.is_empty() {
+        return Cow::Borrowed(body);
+    }
+    let text = clean(&String::from_utf8_lossy(body));
+    Cow::Owned(format!("{}\n", text.trim_end()).into_bytes())
+}
+
+/// `text` without the control characters that terminals take for commands: C0, where lines end apart, DEL and C1 (ECMA-48 §5).
+fn clean(text: &str) -> String {
+    text.chars().filter(|character| *character == '\n' || !character.is_control()).collect()
 }
 
 /// Says something beside the answer, on stderr.
 pub(super) fn note(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", clean(&text.to_string()));
 }
 
 /// Prints one JSON object.
 pub(super) fn json(value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(Failure::new)?;
-    line(text)
+    line(escaped(&text))
+}
+
+/// JSON that says the same without DEL and C1, which it need not escape (RFC 8259 §7) and terminals obey.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' => escaped.push_str(&format!("\\u{:04x}", u32::from(character))),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 /// Prints a failure, which nothing more can be done about.
 pub(super) fn failure(failure: &Failure, as_json: bool) {
-    let text = if as_json {
-        serde_json::json!({ "error": failure.to_string() }).to_string()
+    if as_json {
+        note(escaped(&serde_json::json!({ "error": failure.to_string() }).to_string()));
     } else {
-        format!("error: {failure}")
-    };
-    let _ = writeln!(io::stderr().lock(), "{text}");
+        note(format_args!("error: {failure}"));
+    }
 }
 
 fn written(outcome: io::Result<()>) -> Result<()> {
@@ -129,6 +162,28 @@ pub(super) fn instant_or(at: Option<Timestamp>, none: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_commands_the_terminal() {
+        let title = "a\u{1b}]0;title\u{7}\u{9b}2J\u{7f}\r\nb é";
+        assert_eq!(clean(title), "a]0;title2J\nb é");
+    }
+
+    #[test]
+    fn programs_get_the_bytes_of_an_answer_and_terminals_its_text() {
+        let body = b"{\"a\":\"\x1b[2J\xff\xc2\x9b\"}\r\n\n";
+        assert_eq!(shown(body, false).as_ref(), body);
+        assert_eq!(shown(body, true).as_ref(), "{\"a\":\"[2J\u{fffd}\"}\n".as_bytes());
+        assert!(shown(b"", true).is_empty());
+    }
+
+    #[test]
+    fn json_means_the_same_when_it_is_escaped() {
+        let value = serde_json::json!({ "name": "a\u{9b}2J\u{7f}\u{1b}é" });
+        let text = escaped(&value.to_string());
+        assert!(!text.chars().any(char::is_control), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
 
     #[test]
     fn tables_are_aligned_by_characters() {

@@ -40,7 +40,7 @@ impl Api {
         let address = format!("{}{}", login.server, self.path);
         let body = self.body_stdin.then_some(body);
         let (status, answer) = call(&address, method, &login.access_token, body).await?;
-        output::line(String::from_utf8_lossy(&answer).trim_end())?;
+        output::answer(&answer)?;
         Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -10,12 +10,18 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
+use super::server::LONGEST_REASON;
 use crate::cli::failure::{Failure, Result};
+use crate::cli::output;
 
 /// How long a person has.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// How long the browser waits to hear what came of its answer.
+const SUSPENSE: Duration = Duration::from_secs(60);
 
 /// How long the browser may take to read the last page.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -24,6 +30,22 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(super) struct Callback {
     listener: TcpListener,
     port: u16,
+}
+
+/// The browser that brought the code, and waits to hear what came of it.
+pub(super) struct Waiting {
+    outcome: oneshot::Sender<bool>,
+    done: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Waiting {
+    /// Tells the browser whether the person is logged in now.
+    pub(super) async fn hears(self, logged_in: bool) {
+        // It may have gone away.
+        let _ = self.outcome.send(logged_in);
+        farewell(self.done, self.serving).await;
+    }
 }
 
 /// What the browser brings (RFC 6749 §4.1.2, RFC 9207).
@@ -41,8 +63,11 @@ struct Answer {
 struct Expected {
     state: String,
     issuer: String,
-    tell: mpsc::Sender<Result<String>>,
+    tell: mpsc::Sender<Brought>,
 }
+
+/// The code or why there is none, and where to tell what came of the code.
+type Brought = (Result<String>, oneshot::Sender<bool>);
 
 impl Callback {
     /// Listens on a port that is free.
@@ -59,27 +84,39 @@ impl Callback {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// The code that the browser brings in answer to `state`, from `issuer`; or why there is none.
-    pub(super) async fn code(self, state: &str, issuer: &str) -> Result<String> {
+    /// The code that the browser brings in answer to `state`, from `issuer`, and who has to hear what comes of it; or why there is
+    /// no code.
+    pub(super) async fn code(self, state: &str, issuer: &str) -> Result<(String, Waiting)> {
         let (tell, mut told) = mpsc::channel(1);
-        let (done, ends) = tokio::sync::oneshot::channel::<()>();
+        let (done, ends) = oneshot::channel::<()>();
         let expected = Expected { state: state.to_owned(), issuer: issuer.to_owned(), tell };
         let pages = Router::new().route("/", get(receive)).with_state(expected);
         let serving = tokio::spawn(async move {
             let ended = async move { drop(ends.await) };
             axum::serve(self.listener, pages).with_graceful_shutdown(ended).await
         });
-        let answer = tokio::time::timeout(PATIENCE, told.recv()).await;
-        // The browser gets to read what it was told, and no more.
-        drop(done);
-        let _ = tokio::time::timeout(FAREWELL, serving).await;
-        match answer {
-            Ok(Some(answer)) => answer,
-            Ok(None) | Err(_) => {
-                Err(Failure::new("no answer came from the browser; run `feedback login` again"))
+        let brought = tokio::time::timeout(PATIENCE, told.recv()).await;
+        // Whoever comes second is not heard.
+        drop(told);
+        let (code, outcome) = match brought {
+            Ok(Some((Ok(code), outcome))) => (code, outcome),
+            Ok(Some((Err(failure), outcome))) => {
+                drop(outcome);
+                farewell(done, serving).await;
+                return Err(failure);
             }
-        }
+            Ok(None) | Err(_) => {
+                return Err(Failure::new("no answer came from the browser; run `feedback login` again"));
+            }
+        };
+        Ok((code, Waiting { outcome, done, serving }))
     }
+}
+
+/// Ends the serving. The browser gets to read what it was told, and no more.
+async fn farewell(done: oneshot::Sender<()>, serving: JoinHandle<std::io::Result<()>>) {
+    drop(done);
+    let _ = tokio::time::timeout(FAREWELL, serving).await;
 }
 
 async fn receive(State(expected): State<Expected>, Query(answer): Query<Answer>) -> Response {
@@ -87,15 +124,18 @@ async fn receive(State(expected): State<Expected>, Query(answer): Query<Answer>)
     if answer.state.as_deref() != Some(expected.state.as_str()) {
         return page(StatusCode::BAD_REQUEST, "This is not the answer that feedback login waits for.");
     }
-    let outcome = judged(&expected, answer);
-    let said = if outcome.is_ok() {
-        page(StatusCode::OK, "You are logged in. Go back to the terminal; this page can be closed.")
-    } else {
-        page(StatusCode::OK, "You are not logged in. The terminal says why; this page can be closed.")
-    };
-    // Whoever comes second is not heard.
-    let _ = expected.tell.try_send(outcome);
-    said
+    let (tell, outcome) = oneshot::channel();
+    let taken = expected.tell.try_send((judged(&expected, answer), tell)).is_ok();
+    // Nobody sends an outcome to an answer that was refused, or not taken.
+    let outcome = tokio::time::timeout(SUSPENSE, outcome).await;
+    page(
+        StatusCode::OK,
+        match outcome {
+            Ok(Ok(true)) => "You are logged in. Go back to the terminal; this page can be closed.",
+            Ok(_) if taken => "You are not logged in. The terminal says why; this page can be closed.",
+            _ => "Go back to the terminal, which says what came of it; this page can be closed.",
+        },
+    )
 }
 
 fn judged(expected: &Expected, answer: Answer) -> Result<String> {
@@ -108,7 +148,7 @@ fn judged(expected: &Expected, answer: Answer) -> Result<String> {
         (_, Some(error)) if error == "access_denied" => Err(Failure::new("it was not allowed")),
         (_, error) => Err(Failure::new(format!(
             "the server refused: {}",
-            answer.error_description.or(error).unwrap_or_default()
+            output::short(&answer.error_description.or(error).unwrap_or_default(), LONGEST_REASON)
         ))),
     }
 }

@@ -1,6 +1,7 @@
 //! `feedback login`, and what a person does at a terminal with the access that it gives: over HTTP and by OAuth, as any other
 //! application (RFC 8252). Nothing here touches a store.
 
+mod access_token;
 mod api;
 mod browser;
 mod callback;
@@ -23,7 +24,7 @@ use super::{arguments, output};
 use crate::system::{SystemClock, SystemEntropy};
 use callback::Callback;
 use saved::{LoginFile, SavedLogin};
-use server::{AuthorizationServer, Tokens, form};
+use server::{AuthorizationServer, LONGEST_REASON, Tokens, form};
 
 /// Lets this machine act in your name, as far as you allow it in the browser
 #[derive(Debug, clap::Args)]
@@ -49,6 +50,7 @@ impl Login {
     pub(super) async fn run(self) -> Result<()> {
         let scope = self.scope.as_deref().map(arguments::scopes).transpose()?;
         let on = self.on.as_deref().map(arguments::owner).transpose()?;
+        LoginFile::locked().await?.writable()?;
         let server = AuthorizationServer::discover(&self.server).await?;
         let callback = Callback::listen().await?;
         let (verifier, state) = (random(), random());
@@ -67,20 +69,17 @@ impl Login {
             browser::open(&address);
         }
         let redirect_uri = callback.redirect_uri();
-        let code = callback.code(&state, server.issuer()).await?;
-        let file = LoginFile::locked().await?;
-        let given = server
-            .tokens(&form(&[
-                ("grant_type", "authorization_code"),
-                ("code", &code),
-                ("redirect_uri", &redirect_uri),
-                ("code_verifier", &verifier),
-                ("client_id", &ClientId::CommandLine.to_string()),
-            ]))
-            .await?;
-        let before = file.read().ok().flatten();
-        let login = SavedLogin::new(&server, given, SystemClock.now());
-        file.write(&login)?;
+        let (code, browser) = callback.code(&state, server.issuer()).await?;
+        let exchange = form(&[
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", &redirect_uri),
+            ("code_verifier", &verifier),
+            ("client_id", &ClientId::CommandLine.to_string()),
+        ]);
+        let kept = kept(&server, &exchange).await;
+        browser.hears(kept.is_ok()).await;
+        let (login, before) = kept?;
         if let Some(before) = before {
             // It would lie about for a month otherwise. That it can't be ended is no failure of this login.
             let _ = before.revoke().await;
@@ -89,8 +88,22 @@ impl Login {
         if self.json {
             return output::json(&json!({"server": login.server, "scopes": scopes}));
         }
-        output::line(format!("Logged in to {} with {}.", login.server, login.scope))
+        output::line(format!(
+            "Logged in to {} with {}.",
+            login.server,
+            output::short(&login.scope, LONGEST_REASON)
+        ))
     }
+}
+
+/// What the code is worth, on this machine for good; and the login whose place it took.
+async fn kept(server: &AuthorizationServer, exchange: &str) -> Result<(SavedLogin, Option<SavedLogin>)> {
+    let file = LoginFile::locked().await?;
+    let asked_at = SystemClock.now();
+    let login = SavedLogin::new(server, server.tokens(exchange).await?, asked_at);
+    let before = file.read().ok().flatten();
+    file.keep(&login).await?;
+    Ok((login, before))
 }
 
 /// 256 random bits: nobody guesses them.
@@ -106,6 +119,7 @@ impl SavedLogin {
             token_endpoint: server.token_endpoint().to_owned(),
             revocation_endpoint: server.revocation_endpoint().to_owned(),
             expires_at: tokens.expires_at(now),
+            lifetime: tokens.expires_in,
             access_token: tokens.access_token,
             refresh_token: tokens.refresh_token,
             scope: tokens.scope,

@@ -10,6 +10,7 @@ use domain::{ClientId, Clock, Timestamp};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use super::access_token::AccessToken;
 use super::server::{self, Refused, form};
 use crate::cli::failure::{Failure, Result};
 use crate::system::SystemClock;
@@ -27,9 +28,12 @@ pub(super) struct SavedLogin {
     pub(super) server: String,
     pub(super) token_endpoint: String,
     pub(super) revocation_endpoint: String,
-    pub(super) access_token: String,
+    pub(super) access_token: AccessToken,
     /// Of the access token.
     pub(super) expires_at: Timestamp,
+    /// Of the access token when it was given, in seconds.
+    #[serde(default)]
+    pub(super) lifetime: i64,
     pub(super) refresh_token: String,
     pub(super) scope: String,
 }
@@ -71,8 +75,30 @@ impl LoginFile {
         }
     }
 
-    /// Puts the login in place of any other, whole or not at all.
-    pub(super) fn write(&self, login: &SavedLogin) -> Result<()> {
+    /// Fails if a login could not be put here.
+    pub(super) fn writable(&self) -> Result<()> {
+        let path = self.path();
+        NamedTempFile::new_in(&self.folder).map_err(|error| unusable(&path, &error))?;
+        if path.is_dir() {
+            return Err(unusable(&path, &"it is a folder"));
+        }
+        Ok(())
+    }
+
+    /// Puts the login in place of any other. One that can't be kept is given up at the server, as nothing here could end it later.
+    pub(super) async fn keep(&self, login: &SavedLogin) -> Result<()> {
+        let Err(failure) = self.write(login) else { return Ok(()) };
+        Err(Failure::new(match login.revoke().await {
+            Ok(()) => format!("{failure}; what was allowed has been ended again"),
+            Err(unended) => format!(
+                "{failure}; end what was allowed at {}, on Your account, as this can't: {unended}",
+                login.server
+            ),
+        }))
+    }
+
+    /// Whole or not at all.
+    fn write(&self, login: &SavedLogin) -> Result<()> {
         let written = || {
             // Made for its owner alone.
             let mut file = NamedTempFile::new_in(&self.folder)?;
@@ -104,9 +130,11 @@ pub(super) async fn fresh() -> Result<SavedLogin> {
     let file = LoginFile::locked().await?;
     let login = file.read()?.ok_or_else(not_logged_in)?;
     let now = SystemClock.now();
-    if login.expires_at.as_second() - MARGIN > now.as_second() {
+    if login.is_fresh(now) {
         return Ok(login);
     }
+    // The refresh token works once, so there must be room for the next.
+    file.writable()?;
     let refresh = form(&[
         ("grant_type", "refresh_token"),
         ("refresh_token", &login.refresh_token),
@@ -116,12 +144,13 @@ pub(super) async fn fresh() -> Result<SavedLogin> {
         Ok(tokens) => {
             let login = SavedLogin {
                 expires_at: tokens.expires_at(now),
+                lifetime: tokens.expires_in,
                 access_token: tokens.access_token,
                 refresh_token: tokens.refresh_token,
                 scope: tokens.scope,
                 ..login
             };
-            file.write(&login)?;
+            file.keep(&login).await?;
             Ok(login)
         }
         Err(Refused::Ended) => {
@@ -136,6 +165,12 @@ pub(super) async fn fresh() -> Result<SavedLogin> {
 }
 
 impl SavedLogin {
+    /// Whether the access token lives on. Not to be told, if the clock was set back since it was given.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let left = self.expires_at.as_second() - now.as_second();
+        MARGIN < left && left <= self.lifetime
+    }
+
     /// Gives up what was granted, at the server.
     pub(super) async fn revoke(&self) -> Result<()> {
         let token = [
@@ -162,4 +197,31 @@ fn folder() -> Result<PathBuf> {
 
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(format!("{} can't be used: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_fresh_between_when_it_was_given_and_a_minute_before_its_end() {
+        let login = SavedLogin {
+            server: "https://feedback.example".to_owned(),
+            token_endpoint: String::new(),
+            revocation_endpoint: String::new(),
+            access_token: "token".to_owned().try_into().unwrap(),
+            expires_at: second(10_900),
+            lifetime: 900,
+            refresh_token: String::new(),
+            scope: String::new(),
+        };
+        for (now, fresh) in [(9_999, false), (10_000, true), (10_839, true), (10_840, false), (99_999, false)]
+        {
+            assert_eq!(login.is_fresh(second(now)), fresh, "{now}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Method, Request, Response, StatusCode, header};
+use axum::http::{Method, Request, Response, StatusCode, Uri, header};
 use domain::{Timestamp, from_millis};
 use http_body_util::{BodyExt, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -13,14 +13,22 @@ use hyper_util::rt::TokioExecutor;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
+use super::access_token::AccessToken;
 use crate::cli::failure::{Failure, Result};
+use crate::cli::output::short;
 use crate::oauth::METADATA_PATH;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The longest answer, in bytes.
+/// The longest answer of the Feedback API, in bytes.
 const LONGEST: usize = 64 * 1024 * 1024;
+
+/// The longest answer of the Authorization Server, in bytes.
+const LONGEST_OF_OAUTH: usize = 256 * 1024;
+
+/// How much is told of a server's reason, in characters.
+pub(super) const LONGEST_REASON: usize = 300;
 
 /// What the Authorization Server says of itself (RFC 8414 §2), as far as it matters here.
 #[derive(Deserialize)]
@@ -38,9 +46,10 @@ pub(super) struct AuthorizationServer {
 /// What the token endpoint gives. Does not print.
 #[derive(Deserialize)]
 pub(super) struct Tokens {
-    pub(super) access_token: String,
+    pub(super) access_token: AccessToken,
     pub(super) refresh_token: String,
-    expires_in: i64,
+    /// Seconds.
+    pub(super) expires_in: i64,
     pub(super) scope: String,
 }
 
@@ -75,11 +84,15 @@ impl AuthorizationServer {
         // Else another server could have our answers (RFC 8414 §3.3, RFC 9207).
         let below = format!("{}/", found.issuer);
         let endpoints = [&found.authorization_endpoint, &found.token_endpoint, &found.revocation_endpoint];
-        if found.issuer != issuer || !endpoints.iter().all(|endpoint| endpoint.starts_with(&below)) {
+        if found.issuer != issuer {
             return Err(Failure::new(format!(
                 "the server at {issuer} calls itself {}; use its public URL",
-                found.issuer
+                short(&found.issuer, LONGEST_REASON)
             )));
+        }
+        let own = |endpoint: &str| endpoint.starts_with(&below) && endpoint.parse::<Uri>().is_ok();
+        if !endpoints.iter().all(|endpoint| own(endpoint)) {
+            return Err(Failure::new(format!("the server at {issuer} names endpoints that are not its own")));
         }
         let able = found.code_challenge_methods_supported.iter().any(|method| method == "S256")
             && found.authorization_response_iss_parameter_supported;
@@ -139,7 +152,9 @@ pub(super) async fn tokens_at(endpoint: &str, form: &str) -> Result<Tokens, Refu
     match serde_json::from_slice::<Problem>(&body) {
         Ok(problem) if problem.error == "invalid_grant" => Err(Refused::Ended),
         Ok(problem) => {
-            let why = format!("the server refused: {} ({})", problem.error_description, problem.error);
+            let (description, error) =
+                (short(&problem.error_description, LONGEST_REASON), short(&problem.error, LONGEST_REASON));
+            let why = format!("the server refused: {description} ({error})");
             Err(Refused::Failed(Failure::new(why)))
         }
         Err(_) => Err(Refused::Failed(unexpected(endpoint, status))),
@@ -158,41 +173,43 @@ pub(super) async fn post(endpoint: &str, form: &str) -> Result<()> {
 pub(super) async fn call(
     address: &str,
     method: Method,
-    token: &str,
+    token: &AccessToken,
     json: Option<String>,
 ) -> Result<(StatusCode, Vec<u8>)> {
     let mut request = Request::builder()
         .method(method)
         .uri(address)
-        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::AUTHORIZATION, format!("Bearer {}", token.as_str()))
         .header(header::ACCEPT, "application/json");
     if json.is_some() {
         request = request.header(header::CONTENT_TYPE, "application/json");
     }
-    exchange(address, request.body(json.map_or_else(Body::empty, Body::from))).await
+    exchange(address, request.body(json.map_or_else(Body::empty, Body::from)), LONGEST).await
 }
 
 async fn get(address: &str, accept: Option<&str>) -> Result<(StatusCode, Vec<u8>)> {
     let request = Request::get(address).header(header::ACCEPT, accept.unwrap_or("application/json"));
-    exchange(address, request.body(Body::empty())).await
+    exchange(address, request.body(Body::empty()), LONGEST_OF_OAUTH).await
 }
 
 async fn send(endpoint: &str, form: &str) -> Result<(StatusCode, Vec<u8>)> {
     let request = Request::post(endpoint)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(header::ACCEPT, "application/json");
-    exchange(endpoint, request.body(Body::from(form.to_owned()))).await
+    exchange(endpoint, request.body(Body::from(form.to_owned())), LONGEST_OF_OAUTH).await
 }
 
+/// Asks once, and follows no redirect: what is sent is for `address` alone. `longest` is in bytes.
 async fn exchange(
     address: &str,
     request: Result<Request<Body>, axum::http::Error>,
+    longest: usize,
 ) -> Result<(StatusCode, Vec<u8>)> {
     let request = request.map_err(|error| Failure::new(format!("`{address}` can't be asked: {error}")))?;
     let asked = async {
         let response: Response<_> = client()?.request(request).await?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), LONGEST).collect().await?;
+        let body = Limited::new(response.into_body(), longest).collect().await?;
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>((status, body.to_bytes().to_vec()))
     };
     let failed = |why: &dyn std::fmt::Display| Failure::new(format!("{address} does not answer: {why}"));

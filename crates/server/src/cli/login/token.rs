@@ -24,6 +24,6 @@ impl Token {
                 "scope": login.scope,
             }));
         }
-        output::line(login.access_token)
+        output::line(login.access_token.as_str())
     }
 }
