@@ -23,7 +23,7 @@ pub(super) struct Chart {
     pub(super) right: Vec<Tick>,
     pub(super) bottom: Vec<Below>,
     pub(super) bars: Vec<Bar>,
-    pub(super) trend: Vec<Part>,
+    pub(super) line: Vec<Part>,
     pub(super) dots: Vec<Dot>,
     pub(super) rows: Vec<TableRow>,
 }
@@ -140,7 +140,7 @@ pub(super) fn over_time(period: Period, points: &[Point]) -> Chart {
         right: (0..=INTERVALS).map(|i| tick(i, (i + 1).to_string())).collect(),
         bottom: slots.iter().enumerate().step_by(every).map(below).collect(),
         bars: slots.iter().enumerate().map(bar).collect(),
-        trend: averages.iter().zip(averages.iter().skip(1)).enumerate().filter_map(part).collect(),
+        line: averages.iter().zip(averages.iter().skip(1)).enumerate().filter_map(part).collect(),
         dots: match slots.len() {
             0..=45 => averages.iter().enumerate().filter_map(dot).collect(),
             _ => Vec::new(),
@@ -259,7 +259,7 @@ mod tests {
         let points = [point("2026-11-01", [0, 0, 0, 0, 4]), point("2026-11-03", [2, 0, 0, 0, 0])];
         let chart = over_time(period("2026-11-01", "2026-11-03"), &points);
         assert_eq!(chart.bars.len(), 3);
-        assert_eq!(chart.trend.len(), 0);
+        assert_eq!(chart.line.len(), 0);
         assert_eq!(chart.dots.len(), 2);
         assert_eq!(chart.bars[0].height, "192.00");
         assert_eq!(chart.bars[1].height, "0.00");
