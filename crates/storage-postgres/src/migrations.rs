@@ -10,7 +10,7 @@ use storage::{Result, StorageError};
 
 use crate::row::Stored;
 
-const STEPS: [(i64, &str, &str); 9] = [
+const STEPS: [(i64, &str, &str); 10] = [
     (1, "first", include_str!("../migrations/0001_first.sql")),
     (2, "revoked tokens", include_str!("../migrations/0002_revoked_tokens.sql")),
     (3, "signing_keys", include_str!("../migrations/0003_signing_keys.sql")),
@@ -20,6 +20,7 @@ const STEPS: [(i64, &str, &str); 9] = [
     (7, "usage", include_str!("../migrations/0007_usage.sql")),
     (8, "token binding", include_str!("../migrations/0008_token_binding.sql")),
     (9, "applications", include_str!("../migrations/0009_applications.sql")),
+    (10, "people by ordinal", include_str!("../migrations/0010_people_by_ordinal.sql")),
 ];
 
 /// Waits for other nodes that run the steps. Held until the connection closes. The number is `Fbk2`. That the table of
