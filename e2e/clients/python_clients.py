@@ -8,12 +8,13 @@ import sys
 
 import httpx
 import requests
+from authlib.common.security import generate_token
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
 from authlib.oauth2.rfc7523 import PrivateKeyJWT, private_key_jwt_sign
 from httpx_auth import InvalidGrantRequest, OAuth2, OAuth2ClientCredentials
 from joserfc.jwk import ECKey
-from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
+from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error, WebApplicationClient
 from requests.auth import HTTPBasicAuth
 from requests_oauth2client import (
     BearerToken,
@@ -21,6 +22,7 @@ from requests_oauth2client import (
     ClientSecretPost,
     OAuth2Client,
     PrivateKeyJwt,
+    PublicApp,
     TokenEndpointError,
 )
 from requests_oauthlib import OAuth2Session
@@ -72,6 +74,35 @@ class Authlib:
         answer = self.session(who).revoke_token(METADATA["revocation_endpoint"], token=token)
         return {"status": answer.status_code}
 
+    def authorize(self, who):
+        self.application = AuthlibSession(
+            who["id"],
+            redirect_uri=who["redirect_uri"],
+            code_challenge_method="S256",
+            token_endpoint_auth_method="none",
+            revocation_endpoint_auth_method="none",
+        )
+        self.verifier = generate_token(48)
+        address, self.state = self.application.create_authorization_url(
+            METADATA["authorization_endpoint"], code_verifier=self.verifier
+        )
+        return {"address": address}
+
+    def exchange(self, who, answer):
+        return self.application.fetch_token(
+            TOKEN_ENDPOINT, authorization_response=answer, state=self.state, code_verifier=self.verifier
+        )
+
+    def refresh(self, who, token):
+        try:
+            return self.application.refresh_token(TOKEN_ENDPOINT, refresh_token=token)
+        except OAuthError as error:
+            return {"error": error.error}
+
+    def give_up(self, who, token):
+        answer = self.application.revoke_token(METADATA["revocation_endpoint"], token=token)
+        return {"status": answer.status_code}
+
 
 class RequestsOauthlib:
     def token(self, who):
@@ -90,6 +121,27 @@ class RequestsOauthlib:
     def get(self, who, token, path):
         session = OAuth2Session(who["id"], token={"access_token": token, "token_type": "Bearer"})
         return {"status": session.get(ISSUER + path, timeout=10).status_code}
+
+
+    def authorize(self, who):
+        self.application = OAuth2Session(who["id"], redirect_uri=who["redirect_uri"], pkce="S256")
+        address, _ = self.application.authorization_url(METADATA["authorization_endpoint"])
+        return {"address": address}
+
+    def exchange(self, who, answer):
+        return self.application.fetch_token(TOKEN_ENDPOINT, authorization_response=answer, include_client_id=True)
+
+    def refresh(self, who, token):
+        try:
+            return self.application.refresh_token(TOKEN_ENDPOINT, refresh_token=token, client_id=who["id"])
+        except OAuth2Error as error:
+            return {"error": error.error}
+
+    def give_up(self, who, token):
+        url, headers, body = WebApplicationClient(who["id"]).prepare_token_revocation_request(
+            METADATA["revocation_endpoint"], token, "refresh_token", client_id=who["id"]
+        )
+        return {"status": requests.post(url, headers=headers, data=body, timeout=10).status_code}
 
 
 class RequestsOauth2client:
@@ -118,6 +170,29 @@ class RequestsOauth2client:
 
     def revoke(self, who, token):
         return {"revoked": self.client(who).revoke_access_token(token)}
+
+    def authorize(self, who):
+        self.application = OAuth2Client.from_discovery_document(
+            METADATA, issuer=ISSUER, auth=PublicApp(who["id"]), redirect_uri=who["redirect_uri"], testing=True
+        )
+        self.request = self.application.authorization_request(scope=None)
+        return {"address": self.request.uri}
+
+    def exchange(self, who, answer):
+        return self.told(self.application.authorization_code, self.request.validate_callback(answer))
+
+    def refresh(self, who, token):
+        return self.told(self.application.refresh_token, token)
+
+    def told(self, ask, what):
+        try:
+            token = ask(what)
+        except TokenEndpointError as error:
+            return {"error": error.error}
+        return {"access_token": token.access_token, "refresh_token": token.refresh_token, "scope": token.scope}
+
+    def give_up(self, who, token):
+        return {"revoked": self.application.revoke_refresh_token(token)}
 
 
 class HttpxAuth:
@@ -149,7 +224,7 @@ def main():
     for line in sys.stdin:
         order = json.loads(line)
         act = getattr(library, order.pop("do"))
-        more = [order.pop(name) for name in ("token", "path") if name in order]
+        more = [order.pop(name) for name in ("token", "path", "answer") if name in order]
         try:
             answer = act(order, *more)
         except Exception as error:

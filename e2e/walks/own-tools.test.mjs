@@ -7,11 +7,15 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { openBrowser, Visitor } from '../browser.mjs';
+import { Worker } from '../clients/life.mjs';
 import { BINARY, Product, until } from '../product.mjs';
+import { api } from '../program.mjs';
 
+const PYTHON_CLIENTS = fileURLToPath(new URL('../clients/python_clients.py', import.meta.url));
 const INSECURE = { [oauth.allowInsecureRequests]: true };
 
 /** A person's machine, where `feedback` is run as that person. */
@@ -313,6 +317,29 @@ test('an application made with a library of others acts for a person', async (t)
     await openid.tokenRevocation(config, next.refresh_token);
     assert.equal(await status(), 401);
   });
+
+  for (const library of ['authlib', 'requests-oauthlib', 'requests-oauth2client']) {
+    await t.test(`${library}: code, PKCE, refresh, reuse and revocation`, async (t) => {
+      const variables = { OAUTHLIB_INSECURE_TRANSPORT: '1' };
+      const words = [PYTHON_CLIENTS, library, product.url];
+      const worker = new Worker(t, process.env.PYTHON ?? 'python3', words, variables);
+      const who = { id, redirect_uri: application.callback };
+      const obtain = async () => {
+        const { address } = await worker.ask('authorize', who);
+        const { search } = await allow(new URL(address));
+        const tokens = await worker.ask('exchange', who, { answer: application.callback + search });
+        return worker.ask('refresh', who, { token: tokens.refresh_token }).then((next) => ({ tokens, next }));
+      };
+      const { tokens, next } = await obtain();
+      assert.equal((await api(product, next.access_token, '/v1/access')).body.client_id, id);
+      assert.deepEqual(await worker.ask('refresh', who, { token: tokens.refresh_token }), { error: 'invalid_grant' });
+      assert.equal((await api(product, next.access_token, '/v1/access')).status, 401);
+      const again = (await obtain()).next;
+      assert.equal((await api(product, again.access_token, '/v1/access')).status, 200);
+      await worker.ask('give_up', who, { token: again.refresh_token });
+      assert.equal((await api(product, again.access_token, '/v1/access')).status, 401);
+    });
+  }
 
   await t.test('a person who has nothing to give is told so, and the application too', async () => {
     await product.user('nobody@example.com');
