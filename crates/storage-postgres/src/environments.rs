@@ -9,6 +9,18 @@ use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text};
 use crate::{PostgresStorage, accounts, author};
 
+/// Deletes what ends with an environment: what is its own, and what is narrowed to it.
+const END: [&str; 8] = [
+    "DELETE FROM keypair WHERE owner_id = $1",
+    "DELETE FROM role WHERE owner_id = $1",
+    "DELETE FROM invitation WHERE owner_id = $1",
+    "DELETE FROM application WHERE owner_id = $1",
+    "DELETE FROM application_grant WHERE owner_id = $1",
+    "DELETE FROM authorization_code WHERE owner_id = $1",
+    "DELETE FROM application_grant WHERE environment_id = $1",
+    "DELETE FROM authorization_code WHERE environment_id = $1",
+];
+
 fn environment(row: &PgRow) -> Result<Environment> {
     Ok(Environment {
         id: row.parsed("id")?,
@@ -214,14 +226,7 @@ impl Environments for PostgresStorage {
                 id.into(),
             )
             .await?;
-            for statement in [
-                "DELETE FROM keypair WHERE owner_id = $1",
-                "DELETE FROM role WHERE owner_id = $1",
-                "DELETE FROM invitation WHERE owner_id = $1",
-                "DELETE FROM application WHERE owner_id = $1",
-                "DELETE FROM application_grant WHERE owner_id = $1 OR environment_id = $1",
-                "DELETE FROM authorization_code WHERE owner_id = $1 OR environment_id = $1",
-            ] {
+            for statement in END {
                 sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
             }
             let mut record = after.record();
@@ -232,5 +237,20 @@ impl Environments for PostgresStorage {
             Ok(after)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Planner;
+
+    #[tokio::test]
+    async fn what_ends_with_an_environment_is_found_without_a_scan() {
+        let mut planner = Planner::new().await;
+        for statement in END {
+            let steps = planner.plan(statement).await;
+            assert!(!steps.iter().any(|step| step.starts_with("Seq Scan")), "{statement}: {steps:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{Activity, Grant, NewResponse, PersonHash, Role};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
-use storage::KeyUse;
+use storage::{Invitation, KeyUse};
 use storage::conformance::Fixture;
 
 use crate::PostgresStorage;
@@ -23,6 +23,8 @@ async fn fill(f: &Fixture) {
     let grant = Grant { on: environment.id.into(), role: Role::Reader };
     f.store.grant_role(&f.stamp(), user.id, grant).await.unwrap();
     f.granted(&f.code(&f.application(environment.id).await, user.id)).await;
+    let invitation = Invitation { token: f.token(), email: user.email, grant, expires_at: f.now() };
+    f.store.create_invitation(&f.stamp(), &invitation).await.unwrap();
     let response = NewResponse {
         id: f.id(),
         external_id: Some("one".to_owned()),

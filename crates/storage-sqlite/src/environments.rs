@@ -9,6 +9,18 @@ use crate::audit::{Change, append};
 use crate::row::{Columns, Stored, text};
 use crate::{SqliteStorage, accounts, author, begin};
 
+/// Deletes what ends with an environment: what is its own, and what is narrowed to it.
+const END: [&str; 8] = [
+    "DELETE FROM keypair WHERE owner_id = ?",
+    "DELETE FROM role WHERE owner_id = ?",
+    "DELETE FROM invitation WHERE owner_id = ?",
+    "DELETE FROM application WHERE owner_id = ?",
+    "DELETE FROM application_grant WHERE owner_id = ?",
+    "DELETE FROM authorization_code WHERE owner_id = ?",
+    "DELETE FROM application_grant WHERE environment_id = ?",
+    "DELETE FROM authorization_code WHERE environment_id = ?",
+];
+
 fn environment(row: &SqliteRow) -> Result<Environment> {
     Ok(Environment {
         id: row.parsed("id")?,
@@ -186,14 +198,7 @@ impl Environments for SqliteStorage {
             .execute(&mut *tx)
             .await
             .stored()?;
-        for statement in [
-            "DELETE FROM keypair WHERE owner_id = ?",
-            "DELETE FROM role WHERE owner_id = ?",
-            "DELETE FROM invitation WHERE owner_id = ?",
-            "DELETE FROM application WHERE owner_id = ?",
-            "DELETE FROM application_grant WHERE owner_id = ?1 OR environment_id = ?1",
-            "DELETE FROM authorization_code WHERE owner_id = ?1 OR environment_id = ?1",
-        ] {
+        for statement in END {
             sqlx::query(statement).bind(id.to_string()).execute(&mut *tx).await.stored()?;
         }
         let mut record = after.record();
@@ -204,5 +209,19 @@ impl Environments for SqliteStorage {
         append(&mut tx, stamp, closed).await?;
         tx.commit().await.stored()?;
         Ok(after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[tokio::test]
+    async fn what_ends_with_an_environment_is_found_without_a_scan() {
+        for statement in END {
+            let steps = plan(statement).await;
+            assert!(steps.iter().all(|step| step.starts_with("SEARCH")), "{statement}: {steps:?}");
+        }
     }
 }

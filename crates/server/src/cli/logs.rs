@@ -2,7 +2,11 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
 
 use super::failure::{Failure, Result};
 use crate::config::LogFormat;
@@ -18,18 +22,22 @@ pub(super) enum Level {
 
 /// Starts writing log lines.
 pub(super) fn start(format: LogFormat, level: Level) -> Result<()> {
-    let filter = match std::env::var("RUST_LOG") {
-        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)
-            .map_err(|error| Failure::new(format!("wrong setting: RUST_LOG: {error}")))?,
-        _ => EnvFilter::new(match level {
-            Level::Everything => "info",
-            Level::Warnings => "warn",
+    let filter: Targets = match std::env::var("RUST_LOG") {
+        Ok(filter) if !filter.is_empty() => {
+            filter.parse().map_err(|error| Failure::new(format!("wrong setting: RUST_LOG: {error}")))?
+        }
+        _ => Targets::new().with_default(match level {
+            Level::Everything => LevelFilter::INFO,
+            Level::Warnings => LevelFilter::WARN,
         }),
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    }
-    .map_err(|error| Failure::new(format!("can't start the log: {error}")))
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    registry()
+        .with(lines.with_filter(filter))
+        .try_init()
+        .map_err(|error| Failure::new(format!("can't start the log: {error}")))
 }
