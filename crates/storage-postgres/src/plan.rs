@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::{Activity, Grant, NewResponse, PersonHash, Role};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
-use storage::{Invitation, KeyUse};
 use storage::conformance::Fixture;
+use storage::{Invitation, KeyUse};
 
 use crate::PostgresStorage;
 use crate::test_database::Database;
