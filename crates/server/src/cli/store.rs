@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use domain::{Actor, Owner, Place};
+use storage::Slice;
 
 use super::failure::{About, Failure, Result};
 use super::logs;
@@ -44,11 +45,33 @@ impl Common {
         Config::load(&flags).map_err(Failure::new)
     }
 
-    /// Opens the store.
-    pub(super) async fn open(&self, missing: Missing) -> Result<App> {
+    /// Opens the store for an act, and closes it whatever came of that.
+    pub(super) async fn on_store<T>(
+        &self,
+        missing: Missing,
+        act: impl AsyncFnOnce(&App) -> Result<T>,
+    ) -> Result<T> {
         let config = self.settings()?;
         logs::start(config.log, logs::Level::Warnings)?;
-        App::open(config, missing).await.map_err(Failure::new)
+        let app = App::open(config, missing).await.map_err(Failure::new)?;
+        let outcome = act(&app).await;
+        app.store.close().await;
+        outcome
+    }
+}
+
+/// A list of the store to its end; `id` tells where one of its parts ends, and `part` reads the next.
+pub(super) async fn whole<T, Id>(
+    id: impl Fn(&T) -> Id,
+    part: impl AsyncFn(Slice<Id>) -> storage::Result<Vec<T>>,
+) -> storage::Result<Vec<T>> {
+    let mut whole = Vec::new();
+    loop {
+        let next = part(Slice { after: whole.last().map(&id), limit: PART }).await?;
+        if next.is_empty() {
+            return Ok(whole);
+        }
+        whole.extend(next);
     }
 }
 
