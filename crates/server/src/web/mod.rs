@@ -28,6 +28,7 @@ mod leaked_secret;
 mod once;
 mod outcome;
 mod places;
+mod plot;
 mod profile;
 mod proof;
 mod queries;
