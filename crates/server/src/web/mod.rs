@@ -27,6 +27,7 @@ mod keypair_try;
 mod leaked_secret;
 mod once;
 mod outcome;
+mod part;
 mod places;
 mod plot;
 mod profile;
