@@ -91,3 +91,18 @@ pub(super) async fn place(app: &App, owner: Owner) -> Result<Place> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_of_several_parts_is_read_whole_and_in_order() {
+        let all: Vec<u32> = (0..=2 * PART).collect();
+        let part = async |slice: Slice<u32>| {
+            let rest = all.iter().copied().filter(|n| slice.after.is_none_or(|after| *n > after));
+            Ok(rest.take(slice.limit as usize).collect())
+        };
+        assert_eq!(whole(|n: &u32| *n, part).await.unwrap(), all);
+    }
+}
