@@ -4,13 +4,13 @@ use clap::Subcommand;
 use domain::{
     KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner, Secret, Timestamp, TokenBinding,
 };
-use storage::Slice;
 
 use super::failure::{About, Failure, Result};
 use super::output::{self, instant, instant_or, short};
+use super::owners::owners;
 use super::public_key::PublicKey;
-use super::store::{Common, PART, operator, place};
-use super::{account, arguments, ask, environment, key_usage};
+use super::store::{Common, operator, whole};
+use super::{arguments, ask, key_usage};
 use crate::api::shapes::KeypairShape;
 use crate::app::{App, Missing};
 use crate::keypairs;
@@ -149,10 +149,8 @@ enum Act {
 
 impl Key {
     pub(super) async fn run(self) -> Result<()> {
-        let app = self.common.open(Missing::Refuse).await?;
-        let outcome = self.act.run(&app, self.common.json).await;
-        app.store.close().await;
-        outcome
+        let Self { common, act } = self;
+        common.on_store(Missing::Refuse, async |app| act.run(app, common.json).await).await
     }
 }
 
@@ -260,19 +258,9 @@ async fn switch(app: &App, json: bool, key: &str, enabled: bool) -> Result<()> {
 }
 
 async fn list(app: &App, json: bool, owner: Option<String>) -> Result<()> {
-    let owners = match owner {
-        Some(owner) => vec![place(app, arguments::owner(&owner)?).await?.owner()],
-        None => {
-            let mut owners: Vec<Owner> =
-                account::all(app).await?.iter().map(|account| account.id.into()).collect();
-            owners
-                .extend(environment::every(app).await?.iter().map(|environment| Owner::from(environment.id)));
-            owners
-        }
-    };
     let now = app.clock.now();
     let mut items = Vec::new();
-    for owner in owners {
+    for owner in owners(app, owner.as_deref()).await? {
         items.extend(of(app, owner).await?);
     }
     output::list(
@@ -296,15 +284,8 @@ async fn list(app: &App, json: bool, owner: Option<String>) -> Result<()> {
 
 /// An owner's keypairs, the newest first.
 async fn of(app: &App, owner: Owner) -> Result<Vec<Keypair>> {
-    let mut all: Vec<Keypair> = Vec::new();
-    loop {
-        let slice = Slice { after: all.last().map(|keypair| keypair.id), limit: PART };
-        let part = app.store.keypairs(owner, slice).await.about(owner)?;
-        if part.is_empty() {
-            return Ok(all);
-        }
-        all.extend(part);
-    }
+    let part = async |slice| app.store.keypairs(owner, slice).await;
+    whole(|keypair: &Keypair| keypair.id, part).await.about(owner)
 }
 
 fn print(app: &App, json: bool, keypair: &Keypair) -> Result<()> {

@@ -58,10 +58,7 @@ impl Shape {
 
 impl SigningKey {
     pub(super) async fn run(self) -> Result<()> {
-        let app = self.common.open(Missing::Refuse).await?;
-        let outcome = self.act(&app).await;
-        app.store.close().await;
-        outcome
+        self.common.on_store(Missing::Refuse, async |app| self.act(app).await).await
     }
 
     async fn act(&self, app: &App) -> Result<()> {

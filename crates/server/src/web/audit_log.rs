@@ -12,6 +12,7 @@ use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::outcome::Outcome;
+use super::part::cut;
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
@@ -125,17 +126,12 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     Query(part): Query<Part>,
 ) -> Result<Response, PageError> {
-    let before = match part.before.as_deref().map(str::parse::<EventId>) {
-        None => None,
-        Some(Ok(event)) => Some(event),
-        Some(Err(_)) => return Err(PageError::NotFound),
-    };
+    let before = part.before.as_deref().map(str::parse::<EventId>).transpose();
+    let before = before.map_err(|_| PageError::NotFound)?;
     let now = app.clock.now();
     let mut events = app.store.audit_events(admin.owner(), before, LISTED + 1).await?;
-    let more = events.len() > LISTED as usize;
-    events.truncate(LISTED as usize);
     let base = format!("{}/administration/audit-log", admin.base());
-    let next = events.last().filter(|_| more).map(|last| format!("{base}?before={}", last.stamp.event));
+    let next = cut(&mut events, LISTED).map(|last| format!("{base}?before={}", last.stamp.event));
     let view = AuditPage {
         shell: admin.shell(&app, "audit").await?,
         base,

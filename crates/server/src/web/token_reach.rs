@@ -18,6 +18,7 @@ use super::dress::page;
 use super::failure::PageError;
 use super::form::Fields;
 use super::outcome::Outcome;
+use super::part::cut;
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
@@ -158,8 +159,7 @@ async fn reached(
         }
         (None, Owner::Environment(_)) => Vec::new(),
     };
-    let more = found.len() > LISTED as usize;
-    found.truncate(LISTED as usize);
+    let more = cut(&mut found, LISTED).is_some();
     let row = |environment: &Environment| Reached {
         name: environment.name.to_string(),
         href: base(environment.id.into()),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::operator::{Operator, id, stdout};
+use crate::operator::{Operator, assert_harmless, id, stderr, stdout};
 
 #[test]
 fn a_keypair_is_disabled_enabled_edited_rotated_and_removed() {
@@ -70,6 +70,23 @@ const P256: &str = "-----BEGIN PUBLIC KEY-----\n\
     MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMKBCTNIcKUSDii11ySs3526iDZ8A\n\
     iTo7Tu6KPAqv7D7gS2XpJFbZiItSs3m9+9Ue6GnvHw/GW2ZZaVtszggXIw==\n\
     -----END PUBLIC KEY-----\n";
+
+#[test]
+fn no_comment_commands_the_terminal() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let comment = "Export\rKey ID  key_other\tnightly";
+    let scope = "feedback-report:read";
+    let create = ["key", "create", "--owner", &account, "--scope", scope, "--comment", comment];
+    let key = id(&operator.json(&create));
+    assert_eq!(operator.json(&["key", "show", &key])["comment"], comment);
+    for act in [&create[..], &["key", "list"], &["key", "show", &key], &["key", "remove", &key]] {
+        let output = operator.run(act);
+        let said = stdout(&output) + &stderr(&output);
+        assert!(said.contains("nightly"), "{said}");
+        assert_harmless(&said);
+    }
+}
 
 #[test]
 fn public_keys_are_registered_and_removed() {
