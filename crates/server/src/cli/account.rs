@@ -6,6 +6,7 @@ use domain::AccountId;
 use super::arguments;
 use super::ask;
 use super::failure::{About, Result};
+use super::key_usage;
 use super::output::{self, instant, instant_or, short};
 use super::store::{Common, operator, whole};
 use crate::api::shapes::AccountShape;
@@ -100,8 +101,10 @@ impl Act {
             Self::Close { account, yes } => {
                 let id = id(&account)?;
                 let name = app.store.account(id).await.about(about(id))?.name;
+                let in_use = key_usage::in_use(app, id.into()).await;
                 let question = format!(
-                    "Closing the account {name} ({id}) closes its environments and ends all their keypairs, for good."
+                    "Closing the account {name} ({id}) closes its environments and ends all their keypairs, for good. \
+                     {in_use}"
                 );
                 ask::confirmed(yes, &question)?;
                 print(json, &app.store.close_account(&stamp, id).await.about(about(id))?)

@@ -6,7 +6,7 @@ use domain::{AccountId, EnvironmentId};
 use super::failure::{About, Result};
 use super::output::{self, instant, instant_or, short};
 use super::store::{Common, operator, whole};
-use super::{account, arguments, ask};
+use super::{account, arguments, ask, key_usage};
 use crate::api::shapes::EnvironmentShape;
 use crate::app::{App, Missing};
 
@@ -115,8 +115,10 @@ impl Act {
             Self::Close { environment, yes } => {
                 let id = id(&environment)?;
                 let name = app.store.environment(id).await.about(about(id))?.name;
-                let question =
-                    format!("Closing the environment {name} ({id}) ends all its keypairs, for good.");
+                let in_use = key_usage::in_use(app, id.into()).await;
+                let question = format!(
+                    "Closing the environment {name} ({id}) ends all its keypairs, for good. {in_use}"
+                );
                 ask::confirmed(yes, &question)?;
                 print(json, &app.store.close_environment(&stamp, id, None).await.about(about(id))?)
             }
