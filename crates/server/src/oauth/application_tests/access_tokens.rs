@@ -3,10 +3,11 @@
 use domain::{Client, Role};
 use serde_json::{Value, json};
 
-use super::{ADMIN, World, part};
+use super::{ADMIN, World};
 use crate::api::test_harness::{ISSUER, TestApp};
 use crate::config::Config;
 use crate::oauth::INTROSPECTION_PATH;
+use crate::oauth::test_jwt::part;
 
 #[tokio::test]
 async fn a_token_reaches_what_was_granted_and_nothing_of_another_customer() {

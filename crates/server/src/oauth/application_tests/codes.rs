@@ -6,9 +6,10 @@ use axum::http::header::AUTHORIZATION;
 use domain::Actor;
 use serde_json::json;
 
-use super::{ADMIN, Given, VERIFIER, World, part};
+use super::{ADMIN, Given, VERIFIER, World};
 use crate::api::test_harness::{ISSUER, REDIRECT_URI};
 use crate::oauth::TOKEN_PATH;
+use crate::oauth::test_jwt::part;
 
 #[tokio::test]
 async fn a_code_gives_a_token_that_acts_for_the_person() {

@@ -5,12 +5,13 @@ use domain::{
 };
 use serde_json::json;
 
-use super::{ADMIN, Given, World, part};
+use super::{ADMIN, Given, World};
 use crate::api::error::ApiError;
 use crate::app::Author;
 use crate::keypairs;
 use crate::oauth::REVOCATION_PATH;
 use crate::oauth::access_token::{Scheme, worth_something};
+use crate::oauth::test_jwt::part;
 use crate::oauth::token_basis::Basis;
 
 #[tokio::test]

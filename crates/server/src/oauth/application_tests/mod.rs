@@ -10,8 +10,6 @@ mod refresh_tokens;
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{
     AccountId, Actor, Application, AuthorizationCode, ClientId, CodeChallenge, Email, EnvironmentId, Grant,
     Owner, PasswordHash, Role, Scopes, SignedDuration, Stamp, User, new_id,
@@ -175,9 +173,4 @@ impl World {
         assert_eq!(answer.header("cache-control"), "no-store");
         body["error_description"].as_str().unwrap().to_owned()
     }
-}
-
-fn part(jwt: &str, n: usize) -> Value {
-    let encoded = jwt.split('.').nth(n).unwrap();
-    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
 }
