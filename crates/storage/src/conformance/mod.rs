@@ -6,6 +6,7 @@
 mod application_grants;
 mod applications;
 mod assertions;
+mod changes_of_people;
 mod fixture;
 mod keypairs;
 mod leaked_secrets;
@@ -158,6 +159,8 @@ promises! {
     standing_of_people {
         a_session_that_ended_changes_nothing,
         a_person_without_a_session_or_token_changes_nothing,
+        a_person_changes_what_the_role_there_allows,
+        after_a_session_ended_no_change_is_its_own,
         a_token_of_an_ended_grant_changes_nothing,
         after_the_line_that_ends_a_grant_none_is_its_own,
     }
