@@ -481,6 +481,7 @@ async fn an_application_gives_up_what_it_was_granted() {
     let person = Actor::User(world.user.id, world.user.email.to_string());
     assert_eq!(lines.len(), 1);
     assert_eq!((lines[0].action.as_str(), &lines[0].stamp.actor), ("grant.revoked", &person));
+    assert_eq!(lines[0].stamp.client, Some(world.client()));
 
     let given = world.given(world.account, ADMIN).await;
     revoke(&own, &given.access).await;
@@ -677,4 +678,25 @@ async fn a_grant_that_ends_after_the_door_makes_no_change() {
         assert!(matches!(ApiError::from(refused), ApiError::InvalidToken(Scheme::Bearer)));
         assert_eq!(app.store.last_sequence().await.unwrap(), before);
     }
+}
+
+#[tokio::test]
+async fn the_log_names_the_application_beside_the_person() {
+    let world = World::start().await;
+    let by_person = world.given(world.account, ADMIN).await.access;
+    let key = world.server.key(world.account, ADMIN).await;
+    let by_program = world.server.exchange(&key, "").await;
+    let keys = format!("/v1/accounts/{}/api-keys", world.account);
+    for token in [&by_person, &by_program] {
+        let new = json!({"scopes": ["feedback-report:read"]});
+        world.server.call(token, "POST", &keys, new).await.expect(201);
+    }
+    let log = format!("/v1/accounts/{}/audit-events?limit=2", world.account);
+    let lines = world.server.get(&by_program, &log).await.expect(200)["items"].clone();
+    let (person, program) = (world.user.id.to_string(), key.keypair.id.to_string());
+    assert_eq!(lines[0]["actor"], json!({"type": "keypair", "id": program, "name": program}));
+    assert_eq!(
+        lines[1]["actor"],
+        json!({"type": "user", "id": person, "name": person, "client_id": world.application.id.to_string()})
+    );
 }

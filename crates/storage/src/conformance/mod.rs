@@ -174,6 +174,7 @@ promises! {
     }
     server {
         the_log_is_a_chain_in_the_order_of_commits,
+        the_log_keeps_the_application_that_was_used,
         the_feed_names_what_each_line_touched,
         logs_belong_to_their_owner,
         what_happens_to_an_environment_stands_in_both_logs,
