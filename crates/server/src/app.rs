@@ -168,6 +168,7 @@ impl App {
             event: new_id(now, &*entropy),
             at: now,
             actor: Actor::Operator,
+            client: None,
             address: None,
             standing: None,
         };
@@ -199,6 +200,7 @@ impl App {
             event: new_id(at, &*self.entropy),
             at,
             actor: author.actor.clone(),
+            client: author.standing.as_ref().and_then(Standing::client),
             address: author.address.map(|address| address.to_string()),
             standing: author.standing.clone(),
         }

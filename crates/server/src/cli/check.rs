@@ -107,6 +107,7 @@ mod tests {
                     event: new_id(Timestamp::UNIX_EPOCH, &SystemEntropy),
                     at: Timestamp::UNIX_EPOCH,
                     actor: Actor::Operator,
+                    client: None,
                     address: None,
                     standing: None,
                 },

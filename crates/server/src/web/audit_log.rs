@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use domain::{Action, Actor, AuditEvent, EventId, Timestamp};
+use domain::{Action, Actor, AuditEvent, Client, ClientId, EventId, Timestamp};
 use serde::Deserialize;
 
 use super::door::Admin;
@@ -33,6 +33,7 @@ struct Row {
     what: String,
     object: String,
     who: String,
+    through: String,
     address: String,
     at: When,
     before: String,
@@ -51,6 +52,11 @@ impl Row {
                 Actor::Operator => "Operator, by the command line".to_owned(),
                 Actor::Anonymous => "Somebody who has found it".to_owned(),
                 actor => actor.name(),
+            },
+            through: match event.stamp.client {
+                None => String::new(),
+                Some(ClientId::CommandLine) => Client::CommandLine.name().to_owned(),
+                Some(ClientId::Application(id)) => id.to_string(),
             },
             address: event.stamp.address.clone().unwrap_or_default(),
             at: When::new(event.stamp.at, now),

@@ -114,3 +114,24 @@ async fn what_can_not_be_asked_of_the_store_is_not_trusted() {
     let answer = world.token(&world.refresh(&given.refresh)).await;
     assert_eq!(answer.expect(503)["error"], "temporarily_unavailable");
 }
+
+#[tokio::test]
+async fn the_log_names_the_application_beside_the_person() {
+    let world = World::start().await;
+    let by_person = world.given(world.account, ADMIN).await.access;
+    let key = world.server.key(world.account, ADMIN).await;
+    let by_program = world.server.exchange(&key, "").await;
+    let keys = format!("/v1/accounts/{}/api-keys", world.account);
+    for token in [&by_person, &by_program] {
+        let new = json!({"scopes": ["feedback-report:read"]});
+        world.server.call(token, "POST", &keys, new).await.expect(201);
+    }
+    let log = format!("/v1/accounts/{}/audit-events?limit=2", world.account);
+    let lines = world.server.get(&by_program, &log).await.expect(200)["items"].clone();
+    let (person, program) = (world.user.id.to_string(), key.keypair.id.to_string());
+    assert_eq!(lines[0]["actor"], json!({"type": "keypair", "id": program, "name": program}));
+    assert_eq!(
+        lines[1]["actor"],
+        json!({"type": "user", "id": person, "name": person, "client_id": world.application.id.to_string()})
+    );
+}

@@ -105,6 +105,7 @@ async fn an_application_gives_up_what_it_was_granted() {
     let person = Actor::User(world.user.id, world.user.email.to_string());
     assert_eq!(lines.len(), 1);
     assert_eq!((lines[0].action.as_str(), &lines[0].stamp.actor), ("grant.revoked", &person));
+    assert_eq!(lines[0].stamp.client, Some(world.client()));
 
     let given = world.given(world.account, ADMIN).await;
     revoke(&own, &given.access).await;
