@@ -148,10 +148,8 @@ async fn reached(
     };
     let mut found: Vec<Environment> = match (only, claims.owner) {
         (Some(only), owner) => {
-            let environment = app.live.environment(only).await?;
-            let reached = environment.filter(|environment| {
-                owner.reaches(environment) && narrowed_to.is_none_or(|narrowed| narrowed == only)
-            });
+            let environment = app.live.environment_of(owner, only).await?;
+            let reached = environment.filter(|_| narrowed_to.is_none_or(|narrowed| narrowed == only));
             reached.iter().map(|environment| (**environment).clone()).collect()
         }
         (None, Owner::Account(account)) => {
