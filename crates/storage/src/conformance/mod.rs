@@ -98,6 +98,7 @@ promises! {
         what_is_for_one_environment_ends_with_it,
         a_grant_made_while_its_application_is_removed_does_not_outlive_it,
         people_see_and_end_what_they_granted,
+        with_a_grant_go_the_codes_on_their_way_to_its_client,
         codes_and_grants_go_when_their_time_is_over,
     }
     assertions {
