@@ -148,6 +148,36 @@ fn public_keys_are_registered_and_removed() {
     assert_eq!((&made["secrets"], &made["accepts_secrets"]), (&json!([]), &json!(false)));
 }
 
+/// The steps of docs/operations.md, and what says so to whoever tries others.
+#[test]
+fn a_stolen_private_key_never_works_again_once_its_keypair_does() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (stolen, new) = (file("jwk", ED25519), file("pem", P256));
+    let create =
+        ["key", "create", "--owner", &account, "--scope", "feedback-report:read", "--jwk-file", &stolen];
+    let key = id(&operator.json(&create));
+
+    assert_eq!(operator.json(&["key", "disable", &key])["enabled"], false);
+    let rotating = operator.refusal(&["key", "rotate", &key, "--overlap", "0s"]);
+    assert!(rotating.contains("add a new public key and remove the old one"), "{rotating}");
+    let remove = ["key", "remove-public-key", &key, "--n", "1", "--yes"];
+    let removing = operator.refusal(&remove);
+    assert!(removing.contains("add another one first"), "{removing}");
+
+    operator.json(&["key", "add-public-key", &key, "--pem-file", &new]);
+    operator.json(&remove);
+    let enabled = operator.json(&["key", "enable", &key]);
+    assert_eq!((&enabled["enabled"], &enabled["public_keys"][0]["n"]), (&json!(true), &json!(2)));
+    assert_eq!(enabled["public_keys"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn tokens_can_be_required_to_be_bound() {
     let operator = Operator::new();
