@@ -37,7 +37,8 @@ pub(super) fn start(format: LogFormat, level: Level) -> Result<()> {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     registry()
-        .with(lines.with_filter(filter))
+        .with(filter)
+        .with(lines)
         .try_init()
         .map_err(|error| Failure::new(format!("can't start the log: {error}")))
 }

@@ -240,3 +240,24 @@ fn a_keypair_is_bound_to_networks() {
     }
     assert_eq!(edit("anywhere"), json!([]));
 }
+
+#[test]
+fn who_stops_a_keypair_hears_what_used_it() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let key = operator.key(&account, "feedback-report:read feedback-account-admin");
+    let id = key["id"].as_str().unwrap();
+    let unused = "In the last seven days it was not used.";
+    for words in [&["key", "disable", id] as &[_], &["key", "edit", id, "--scope", "feedback-report:read"]] {
+        let done = operator.run(words);
+        assert!(done.status.success() && stderr(&done).contains(unused), "{words:?}: {}", stderr(&done));
+    }
+    for words in [&["key", "enable", id] as &[_], &["key", "edit", id, "--comment", "Nightly"]] {
+        assert_eq!(stderr(&operator.run(words)), "", "{words:?}");
+    }
+    let asked = operator.run(&["key", "remove", id]);
+    assert!(!asked.status.success() && stderr(&asked).contains(unused), "{}", stderr(&asked));
+    let asked = operator.run(&["account", "close", &account]);
+    let none = "None of them was used in the last seven days.";
+    assert!(!asked.status.success() && stderr(&asked).contains(none), "{}", stderr(&asked));
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::operator::{Operator, stdout};
+use crate::operator::{Operator, stderr, stdout};
 use crate::server::{access_status, comes_to, comes_within, serve, token};
 
 fn list(operator: &Operator) -> Vec<Value> {
@@ -52,6 +52,10 @@ fn in_an_emergency_tokens_from_before_stop_within_a_second() {
     operator.json(&["signing-key", "rotate"]);
     assert_eq!(access_status(server, &before), 200);
 
+    let asked = operator.run(&["signing-key", "rotate", "--now"]);
+    assert!(
+        !asked.status.success() && stderr(&asked).contains("Every token of every customer ends at once.")
+    );
     let made = operator.json(&["signing-key", "rotate", "--now", "--yes"]);
     comes_to(401, || access_status(server, &before));
     assert_eq!(list(&operator), [made], "the others are gone");
