@@ -31,7 +31,7 @@ for (const algorithm of ['ES256', 'EdDSA', 'RS256']) {
     const meanwhile = await tokenFor(product, keypair);
     assert.equal((await verify(meanwhile)).protectedHeader.kid, protectedHeader.kid, 'the next does not sign yet');
 
-    const emergency = await product.operate('signing-key', 'rotate', '--now');
+    const emergency = await product.operate('signing-key', 'rotate', '--now', '--yes');
     await assertDeadWithinASecond(product, token);
     await assert.rejects(verify(token), errors.JWKSNoMatchingKey);
     const after = await tokenFor(product, keypair);

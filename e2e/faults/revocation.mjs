@@ -31,7 +31,7 @@ const WAYS = {
     below: '/queries',
   },
   closed: { ask: ({ administer, path }) => administer(`${path}/close`, { method: 'POST' }), heard: 401 },
-  rotated: { ask: ({ nodes }) => nodes.A.operate('signing-key', 'rotate', '--now'), heard: 401, elsewhere: true },
+  rotated: { ask: ({ nodes }) => nodes.A.operate('signing-key', 'rotate', '--now', '--yes'), heard: 401, elsewhere: true },
   operated: { ask: ({ nodes, keypair }) => nodes.A.operate('key', 'disable', keypair.id), heard: 401, elsewhere: true },
 };
 

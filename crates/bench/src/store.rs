@@ -145,6 +145,7 @@ pub(crate) fn stamp(entropy: &Numbered) -> Stamp {
         event: new_id(beginning(), entropy),
         at: beginning(),
         actor: Actor::Operator,
+        client: None,
         address: None,
         standing: None,
     }

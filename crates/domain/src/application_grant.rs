@@ -384,9 +384,11 @@ mod tests {
         let long = GrantTokenClaims { expires_at: Timestamp::MAX, ..claims };
         let end = grant.expires_at.as_second();
         assert_eq!(worth(long, Role::Administrator, end), Err(Outlived::Grant));
+        let dashboard = ClientId::Application("app_00000000000000000000000000".parse().unwrap());
         for other in [
             GrantTokenClaims { grant: "gra_00000000000000000000000001".parse().unwrap(), ..claims },
             GrantTokenClaims { user: "usr_00000000000000000000000001".parse().unwrap(), ..claims },
+            GrantTokenClaims { client: dashboard, ..claims },
             GrantTokenClaims { owner: "acc_00000000000000000000000001".parse().unwrap(), ..claims },
         ] {
             assert_eq!(worth(other, Role::Administrator, 1_500), Err(Outlived::Grant));

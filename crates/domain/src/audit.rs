@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{AllowedAddresses, EventId, KeyId, Owner, Scopes, Standing, UserId};
+use crate::{AllowedAddresses, ClientId, EventId, KeyId, Owner, Scopes, Standing, UserId};
 
 /// Who made an administrative change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// Somebody with the operator's hands on the store.
     Operator,
-    /// A person, signed in to the Web UI; named by the address that the person had then.
+    /// A person, signed in to the Web UI or through an application; named by the address that the person had then.
     User(UserId, String),
     /// A program with a token of this keypair.
     Keypair(KeyId),
@@ -70,6 +70,8 @@ pub struct Stamp {
     pub at: Timestamp,
     /// Who.
     pub actor: Actor,
+    /// The application that the person used, if it was one that acts in people's names.
+    pub client: Option<ClientId>,
     /// The client's network address, where there is one.
     pub address: Option<String>,
     /// What the right of a program or person to the change stands on; without it they have none. Not stored.
@@ -233,6 +235,10 @@ impl AuditEvent {
         field(&self.owner.map(|owner| owner.to_string()).unwrap_or_default());
         field(&self.before.to_string());
         field(&self.after.to_string());
+        // Lines from before there were applications have no such field.
+        if let Some(client) = self.stamp.client {
+            field(&client.to_string());
+        }
         let mut hash = [0; 32];
         hash.copy_from_slice(context.finish().as_ref());
         ChainHash(hash)
@@ -245,6 +251,45 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
+    fn the_application_is_part_of_the_hash_of_the_lines_that_have_one() {
+        let mut event = AuditEvent {
+            sequence: 7,
+            stamp: Stamp {
+                event: "evt_00000000000000000000000000".parse().unwrap(),
+                at: Timestamp::UNIX_EPOCH,
+                actor: Actor::User(
+                    "usr_00000000000000000000000000".parse().unwrap(),
+                    "a@example.com".to_owned(),
+                ),
+                client: None,
+                address: Some("192.0.2.7".to_owned()),
+                standing: None,
+            },
+            action: Action::KeypairDisabled.name().to_owned(),
+            object: ObjectRef::new("keypair", "key_00000000000000000000000000"),
+            owner: Some(Owner::Account("acc_00000000000000000000000000".parse().unwrap())),
+            before: serde_json::json!({"enabled": true}),
+            after: serde_json::json!({"enabled": false}),
+            previous: ChainHash([9; 32]),
+            hash: ChainHash::default(),
+        };
+        let mut hashes = HashSet::new();
+        let mut hash_of = |client: Option<&str>| {
+            event.stamp.client = client.map(|client| client.parse().unwrap());
+            let hash = event.expected_hash().to_string();
+            assert!(hashes.insert(hash.clone()), "{client:?}");
+            hash
+        };
+        assert_eq!(
+            hash_of(None),
+            "736eefe8ba4d00abe27c2cc41f10ee6a0fa1778664e8f375a355027946b8512a",
+            "as ever"
+        );
+        hash_of(Some("feedback-cli"));
+        hash_of(Some("app_00000000000000000000000000"));
+    }
+
+    #[test]
     fn further_lines_of_a_change_have_events_of_their_own() {
         for uuid in ["019c2f4e-0000-7000-8000-000000000000", "019c2f4e-0000-7000-bfff-ffffffffffff"] {
             let event = EventId::from_uuid(uuid.parse().unwrap());
@@ -252,6 +297,7 @@ mod tests {
                 event,
                 at: Timestamp::UNIX_EPOCH,
                 actor: Actor::Operator,
+                client: None,
                 address: Some("::1".into()),
                 standing: None,
             };

@@ -46,14 +46,17 @@ pub enum KeypairRefusal {
     NoSuchPublicKey,
     /// It would be left without a way to authenticate.
     #[error(
-        "the last public key can't be deleted; remove the keypair, or rotate or add another public key first"
+        "the last public key can't be deleted: add another one first, or rotate if the keypair accepts secrets, or remove the \
+         keypair"
     )]
     LastPublicKey,
     /// It would accept no secrets, and has no public key that works.
     #[error("a keypair that accepts no secrets needs a public key that works; add one first")]
     NeedsPublicKey,
     /// It would get a secret that it does not accept.
-    #[error("the keypair accepts no secrets; let it accept them first, or add a public key")]
+    #[error(
+        "the keypair accepts no secrets: add a new public key and remove the old one instead, or let it accept secrets first"
+    )]
     SecretsNotAccepted,
     /// It would be left without a scope.
     #[error("none of its scopes was used; disable or remove the keypair instead")]

@@ -3,8 +3,8 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use crate::{
-    AllowedAddresses, Confirmation, Credential, GrantTokenClaims, KeyId, KeypairStatus, LiveGrant, Outlived,
-    Scopes, SecretHash, SigningKeyHash, TokenClaims, UserId,
+    AllowedAddresses, ClientId, Confirmation, Credential, GrantTokenClaims, KeyId, KeypairStatus, LiveGrant,
+    Outlived, Scopes, SecretHash, SigningKeyHash, TokenClaims, UserId,
 };
 
 /// What a program or person shows when it makes a change. It is judged at the door, by what is known there, and once more
@@ -133,6 +133,14 @@ impl Standing {
         }
     }
 
+    /// The application that has the token, if that acts in a person's name.
+    pub fn client(&self) -> Option<ClientId> {
+        match self {
+            Self::Grant { claims, .. } => Some(claims.client),
+            Self::Token { .. } | Self::Client(_) | Self::Session(_) => None,
+        }
+    }
+
     /// The same, handing on these scopes, and from where the keypair may be used.
     pub fn handing_on(self, scopes: Scopes, from: &AllowedAddresses) -> Self {
         match self {
@@ -153,8 +161,8 @@ impl Standing {
 mod tests {
     use super::*;
     use crate::{
-        Actor, ApplicationGrant, ClientId, Comment, Email, Entropy, Keypair, KeypairEdit, NewKeypair,
-        OldSecrets, Owner, Role, Scope, Thumbprint, TokenBinding, TokenId, User, VerifyingKey, from_millis,
+        Actor, ApplicationGrant, Comment, Email, Entropy, Keypair, KeypairEdit, NewKeypair, OldSecrets,
+        Owner, Role, Scope, Thumbprint, TokenBinding, TokenId, User, VerifyingKey, from_millis,
     };
     use jiff::SignedDuration;
 

@@ -25,6 +25,7 @@ use crate::passwords::Passwords;
 use crate::request_id::RequestIds;
 use crate::signing::{SigningKeyError, SigningKeys};
 use crate::system::{SystemClock, SystemEntropy};
+use crate::whole_body::LongBodies;
 
 /// What the store is called in the data folder; and whether a file is one.
 pub(crate) use storage_sqlite::{FILE_NAME as STORE_FILE, is_store};
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn Storage>,
     /// What is true right now.
     pub(crate) live: Live,
+    /// Room for long bodies that are arriving.
+    pub(crate) long_bodies: LongBodies,
     /// Whether there is too much to do.
     pub(crate) overload: Arc<Overload>,
     /// The time.
@@ -168,6 +171,7 @@ impl App {
             event: new_id(now, &*entropy),
             at: now,
             actor: Actor::Operator,
+            client: None,
             address: None,
             standing: None,
         };
@@ -178,6 +182,7 @@ impl App {
             live: Live::open(store.clone(), config.remembered_keypairs, clock.clone()).await?,
             client_throttle: Throttle::new(),
             issued_tokens: IssuedTokens::default(),
+            long_bodies: LongBodies::new(),
             overload: Arc::default(),
             request_ids: RequestIds::new(&*entropy),
             passwords: Passwords::new(PASSWORDS_AT_ONCE, &*entropy),
@@ -199,6 +204,7 @@ impl App {
             event: new_id(at, &*self.entropy),
             at,
             actor: author.actor.clone(),
+            client: author.standing.as_ref().and_then(Standing::client),
             address: author.address.map(|address| address.to_string()),
             standing: author.standing.clone(),
         }

@@ -1,6 +1,7 @@
 //! The settings: defaults, then `feedback.toml`, then `FEEDBACK_…` variables, then flags. A value passed in, never a
 //! global; a wrong or unknown setting stops the start with a line that names it.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -107,6 +108,9 @@ const SETTINGS: [&str; 17] = [
     "remembered_keypairs",
     "master_key_file",
 ];
+
+/// What clients call theirs, in the documentation and in what the Web UI shows. Who has set them can run this program, too.
+const OF_CLIENTS: [&str; 4] = ["url", "key_id", "key_secret", "token"];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -220,20 +224,7 @@ impl Default for Config {
 impl Config {
     /// Reads the settings file and the environment, then applies `flags`.
     pub(crate) fn load(flags: &Flags) -> Result<Self, ConfigError> {
-        // RUST_LOG is the log filter's; everything of ours has the prefix, and nothing else may have it.
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy();
-            let setting = name.strip_prefix("FEEDBACK_").map(str::to_ascii_lowercase);
-            if setting.is_some_and(|setting| !SETTINGS.contains(&setting.as_str())) {
-                return Err(ConfigError(format!(
-                    "the variable {name} names none; there are {}",
-                    SETTINGS.join(", ")
-                )));
-            }
-        }
-        let environment =
-            config::Environment::with_prefix("FEEDBACK").prefix_separator("_").try_parsing(false);
-        Self::load_from(flags, environment)
+        Self::load_from(flags, environment(std::env::vars_os())?)
     }
 
     fn load_from(flags: &Flags, environment: config::Environment) -> Result<Self, ConfigError> {
@@ -392,6 +383,35 @@ impl Config {
     }
 }
 
+/// The settings among the variables. RUST_LOG is the log filter's; everything of ours has the prefix, and nothing else may
+/// have it but what is of clients.
+fn environment(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<config::Environment, ConfigError> {
+    let mut settings = config::Map::new();
+    for (name, value) in variables {
+        let name = name.to_string_lossy();
+        let Some(setting) = name.strip_prefix("FEEDBACK_").map(str::to_ascii_lowercase) else { continue };
+        if OF_CLIENTS.contains(&setting.as_str()) {
+            continue;
+        }
+        if !SETTINGS.contains(&setting.as_str()) {
+            return Err(ConfigError(format!(
+                "the variable {name} names none; there are {}",
+                SETTINGS.join(", ")
+            )));
+        }
+        let value = value
+            .into_string()
+            .map_err(|_| ConfigError(format!("the variable {name} can't be read: it is not UTF-8")))?;
+        settings.insert(name.into_owned(), value);
+    }
+    Ok(config::Environment::with_prefix("FEEDBACK")
+        .prefix_separator("_")
+        .try_parsing(false)
+        .source(Some(settings)))
+}
+
 fn parsed<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, ConfigError> {
     value.parse().map_err(|_| ConfigError(format!("{name} = {value}: can't be read as {}", expected(name))))
 }
@@ -410,10 +430,10 @@ mod tests {
     use super::*;
 
     fn load(settings: &[(&str, &str)], flags: &Flags) -> Result<Config, String> {
-        let variables = settings.iter().map(|(k, v)| (format!("FEEDBACK_{k}"), (*v).to_owned())).collect();
-        let environment =
-            config::Environment::with_prefix("FEEDBACK").prefix_separator("_").source(Some(variables));
-        Config::load_from(flags, environment).map_err(|error| error.to_string())
+        let variables = settings.iter().map(|(k, v)| (format!("FEEDBACK_{k}").into(), v.into()));
+        environment(variables)
+            .and_then(|environment| Config::load_from(flags, environment))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -430,7 +450,7 @@ mod tests {
     fn a_wrong_setting_is_named() {
         for (name, value, named) in [
             ("LISTEN", "here", "listen"),
-            ("LISTNE", "127.0.0.1:1", "listne"),
+            ("LISTNE", "127.0.0.1:1", "FEEDBACK_LISTNE"),
             ("TOKEN_LIFETIME", "0", "token_lifetime"),
             ("PUBLIC_URL", "http://feedback.example.com", "public_url"),
             ("PUBLIC_URL", "https://feedback.example.com", "trusted_proxies"),
@@ -453,6 +473,14 @@ mod tests {
             let error = load(&[(name, value)], &Flags::default()).unwrap_err();
             assert!(error.contains(named), "{name}={value}: {error}");
         }
+    }
+
+    #[test]
+    fn what_clients_call_theirs_is_no_setting_and_no_fault() {
+        for name in ["URL", "KEY_ID", "KEY_SECRET", "TOKEN"] {
+            assert_eq!(load(&[(name, "x")], &Flags::default()), Ok(Config::default()), "{name}");
+        }
+        assert!(load(&[("TOKENS", "x")], &Flags::default()).is_err());
     }
 
     #[test]

@@ -8,10 +8,14 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::EnvironmentId;
 use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::api::authorization::presented;
+use crate::api::error::ApiError;
 use crate::app::App;
+use crate::client_address::client_address;
 use crate::oauth::access_token;
 
 /// The longest body that any address takes, in bytes: a batch of responses.
@@ -27,16 +31,43 @@ const LONGEST_REFUSED: usize = 32 * 1024 * 1024;
 /// How long a body may take to arrive.
 pub(crate) const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
+/// How much of long bodies may be arriving at a time, in KiB.
+const LONG_AT_ONCE: usize = 128 * 1024;
+
+/// Room for long bodies that are arriving: whoever sends one slowly keeps only so much of it from others.
+pub(crate) struct LongBodies(Semaphore);
+
+impl LongBodies {
+    /// All of it is free.
+    pub(crate) fn new() -> Self {
+        Self(Semaphore::new(LONG_AT_ONCE))
+    }
+
+    /// Takes room for so many bytes, until it is dropped; none if there is too little.
+    fn take(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).ok()?;
+        self.0.try_acquire_many(kib).ok()
+    }
+}
+
 /// The request with its body read, before anything inside sees it; or the answer to one that can't be read.
 pub(crate) async fn read_first(app: &App, request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
         return Ok(Request::from_parts(parts, body));
     }
-    let may_be_long = body.size_hint().upper().is_none_or(|length| length > LONGEST_ELSEWHERE as u64)
-        && parts.uri.path().ends_with("/responses");
+    let announced = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+    let long = announced.unwrap_or(LONGEST).min(LONGEST);
     // Strangers can't have us keep much. Who has a token is asked again once the body is there.
-    let most = if may_be_long && has_token(app, &parts).await { LONGEST } else { LONGEST_ELSEWHERE };
+    let takes_long = long > LONGEST_ELSEWHERE && takes_responses(parts.uri.path());
+    let (most, _room) = if takes_long && may_submit(app, &parts).await {
+        match app.long_bodies.take(long) {
+            Some(room) => (LONGEST, Some(room)),
+            None => return Err(ApiError::Overloaded.into_response()),
+        }
+    } else {
+        (LONGEST_ELSEWHERE, None)
+    };
     match tokio::time::timeout(ARRIVES_WITHIN, read(body, most)).await {
         Ok(Ok(read)) => Ok(Request::from_parts(parts, Body::from(read))),
         Ok(Err(_)) => Err(refused(StatusCode::BAD_REQUEST, "the body broke off\n")),
@@ -44,9 +75,16 @@ pub(crate) async fn read_first(app: &App, request: Request) -> Result<Request, R
     }
 }
 
-async fn has_token(app: &App, parts: &Parts) -> bool {
+/// Whether a batch of responses can be sent to the address.
+fn takes_responses(path: &str) -> bool {
+    let below = path.strip_prefix("/v1/environments/").and_then(|below| below.strip_suffix("/responses"));
+    below.is_some_and(|id| id.parse::<EnvironmentId>().is_ok())
+}
+
+async fn may_submit(app: &App, parts: &Parts) -> bool {
+    let from = || client_address(&parts.extensions, &parts.headers, &app.config.trusted_proxies);
     match presented(parts) {
-        Ok((_, token)) => access_token::is_one(app, token).await,
+        Ok((_, token)) => access_token::may_submit(app, token, from).await,
         Err(_) => false,
     }
 }

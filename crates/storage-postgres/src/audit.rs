@@ -10,8 +10,8 @@ use crate::row::{Columns, Stored, corrupt};
 
 macro_rules! columns {
     () => {
-        "sequence, id, at, actor_kind, actor_id, actor_name, address, action, object_kind, object_id, owner_id, \
-         before, after, previous_hash, hash"
+        "sequence, id, at, actor_kind, actor_id, actor_name, client_id, address, action, object_kind, object_id, \
+         owner_id, before, after, previous_hash, hash"
     };
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn append(tx: &mut PgConnection, stamp: &Stamp, change: Change)
     sqlx::query(concat!(
         "INSERT INTO audit_event (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
     ))
     .bind(event.sequence)
     .bind(stamp.event.to_string())
@@ -73,6 +73,7 @@ pub(crate) async fn append(tx: &mut PgConnection, stamp: &Stamp, change: Change)
     .bind(stamp.actor.kind())
     .bind(stamp.actor.id())
     .bind(stamp.actor.name())
+    .bind(stamp.client.map(|client| client.to_string()))
     .bind(stamp.address.as_deref())
     .bind(&event.action)
     .bind(&event.object.kind)
@@ -102,6 +103,7 @@ fn event(row: &PgRow) -> Result<AuditEvent> {
             event: row.parsed("id")?,
             at: row.instant("at")?,
             actor,
+            client: row.parsed_or_null("client_id")?,
             address: row.value("address")?,
             standing: None,
         },

@@ -10,7 +10,7 @@ use storage::{Result, StorageError};
 
 use crate::row::Stored;
 
-const STEPS: [(i64, &str, &str); 11] = [
+const STEPS: [(i64, &str, &str); 12] = [
     (1, "first", include_str!("../migrations/0001_first.sql")),
     (2, "revoked tokens", include_str!("../migrations/0002_revoked_tokens.sql")),
     (3, "signing_keys", include_str!("../migrations/0003_signing_keys.sql")),
@@ -22,6 +22,7 @@ const STEPS: [(i64, &str, &str); 11] = [
     (9, "applications", include_str!("../migrations/0009_applications.sql")),
     (10, "people by ordinal", include_str!("../migrations/0010_people_by_ordinal.sql")),
     (11, "narrowed grants", include_str!("../migrations/0011_narrowed_grants.sql")),
+    (12, "changes through applications", include_str!("../migrations/0012_changes_through_applications.sql")),
 ];
 
 /// Waits for other nodes that run the steps. Held until the connection closes. The number is `Fbk2`. That the table of

@@ -129,11 +129,18 @@ async fn put_refresh_token(
     Ok(())
 }
 
-/// Ends the grant, if it is still there, with a line in the log that says why.
+/// Ends the grant, if it is still there, and the codes on their way to its client, with a line in the log that says why.
 async fn end(tx: &mut SqliteConnection, stamp: &Stamp, why: Action, id: GrantId) -> Result<()> {
     let Some(ended) = find(tx, id).await? else { return Ok(()) };
     sqlx::query("DELETE FROM application_grant WHERE id = ?")
         .bind(id.to_string())
+        .execute(&mut *tx)
+        .await
+        .stored()?;
+    // What the person allowed the client since then, and it has not fetched.
+    sqlx::query("DELETE FROM authorization_code WHERE user_id = ?1 AND client_id = ?2 AND grant_id IS NULL")
+        .bind(ended.user.to_string())
+        .bind(ended.client.to_string())
         .execute(&mut *tx)
         .await
         .stored()?;

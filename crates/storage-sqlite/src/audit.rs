@@ -53,9 +53,9 @@ pub(crate) async fn append(tx: &mut SqliteConnection, stamp: &Stamp, change: Cha
     };
     event.hash = event.expected_hash();
     sqlx::query(
-        "INSERT INTO audit_event (sequence, id, at, actor_kind, actor_id, actor_name, address, action, \
-         object_kind, object_id, owner_id, before, after, previous_hash, hash) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO audit_event (sequence, id, at, actor_kind, actor_id, actor_name, client_id, address, \
+         action, object_kind, object_id, owner_id, before, after, previous_hash, hash) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(event.sequence)
     .bind(stamp.event.to_string())
@@ -63,6 +63,7 @@ pub(crate) async fn append(tx: &mut SqliteConnection, stamp: &Stamp, change: Cha
     .bind(stamp.actor.kind())
     .bind(stamp.actor.id())
     .bind(stamp.actor.name())
+    .bind(stamp.client.map(|client| client.to_string()))
     .bind(stamp.address.as_deref())
     .bind(&event.action)
     .bind(&event.object.kind)
@@ -92,6 +93,7 @@ fn event(row: &SqliteRow) -> Result<AuditEvent> {
             event: row.parsed("id")?,
             at: row.instant("at")?,
             actor,
+            client: row.parsed_or_null("client_id")?,
             address: row.value("address")?,
             standing: None,
         },

@@ -6,9 +6,9 @@ use domain::{
     AccountId, Action, Actor, Comment, KeyId, Keypair, KeypairRefusal, ObjectRef, Owner, PublicKey,
     RevokedToken, Role, Scopes, Secret, SecretHash, Stamp, Timestamp,
 };
-use serde_json::{Value, json};
-use sqlx::SqliteConnection;
+use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, SqliteConnection};
 use storage::{
     DecideKeypair, KeyUse, Keypairs, LiveKeypair, Record, Result, Revocation, Slice, StorageError,
 };
@@ -35,11 +35,12 @@ macro_rules! columns {
 const NEWEST: &str =
     concat!("SELECT ", columns!(), " FROM keypair WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?");
 
-/// Notes uses, of keypairs that there still are.
-const NOTE: &str = "INSERT INTO key_use (keypair_id, n, at) \
-     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) \
-     WHERE EXISTS (SELECT 1 FROM keypair WHERE id = value ->> 0) \
-     ON CONFLICT DO UPDATE SET at = MAX(at, excluded.at)";
+/// Notes uses, of keypairs that there still are; they stand in between.
+const NOTE: [&str; 2] = [
+    "INSERT INTO key_use (keypair_id, n, at) SELECT * FROM (",
+    ") WHERE EXISTS (SELECT 1 FROM keypair WHERE id = column1) \
+     ON CONFLICT DO UPDATE SET at = MAX(at, excluded.at)",
+];
 
 fn keypair(row: &SqliteRow, secrets: Vec<Secret>, public_keys: Vec<PublicKey>) -> Result<Keypair> {
     let created_by = Actor::from_parts(
@@ -398,13 +399,17 @@ impl Keypairs for SqliteStorage {
             if n > 0 {
                 tokio::time::sleep(BETWEEN_USES).await;
             }
+            let [before, after] = NOTE;
+            let mut note = QueryBuilder::new(before);
+            note.push_values(part, |mut row, used| {
+                row.push_bind(used.keypair.to_string())
+                    .push_bind(used.secret)
+                    .push_bind(used.at.as_millisecond());
+            });
+            note.push(after);
             let mut writer = self.write().await?;
             let mut tx = begin!(writer);
-            let noted: Vec<_> = part
-                .iter()
-                .map(|used| (used.keypair.to_string(), used.secret, used.at.as_millisecond()))
-                .collect();
-            sqlx::query(NOTE).bind(json!(noted).to_string()).execute(&mut *tx).await.stored()?;
+            note.build().execute(&mut *tx).await.stored()?;
             tx.commit().await.stored()?;
         }
         Ok(())

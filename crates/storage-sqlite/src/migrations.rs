@@ -11,7 +11,7 @@ use storage::{Result, StorageError};
 
 use crate::files;
 
-const STEPS: [(i64, &str, &str); 10] = [
+const STEPS: [(i64, &str, &str); 11] = [
     (1, "first", include_str!("../migrations/0001_first.sql")),
     (2, "revoked tokens", include_str!("../migrations/0002_revoked_tokens.sql")),
     (3, "signing_keys", include_str!("../migrations/0003_signing_keys.sql")),
@@ -22,6 +22,7 @@ const STEPS: [(i64, &str, &str); 10] = [
     (8, "token binding", include_str!("../migrations/0008_token_binding.sql")),
     (9, "applications", include_str!("../migrations/0009_applications.sql")),
     (10, "narrowed grants", include_str!("../migrations/0010_narrowed_grants.sql")),
+    (11, "changes through applications", include_str!("../migrations/0011_changes_through_applications.sql")),
 ];
 
 /// Held while the schema is brought up to date, so that processes that start together do it one by one. Makes the

@@ -5,8 +5,8 @@ use domain::{
     AccountId, Activity, Call, Comment, CountedUsage, Date, KeyId, Keypair, KeypairInUse, KeypairRefusal,
     Owner, Program, Role, Stamp, Timestamp, USAGE_KEPT, Usage, usage_from,
 };
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use storage::{DecideByUse, Result, Usages};
 
 use crate::reports::{day_number, day_of};
@@ -17,15 +17,19 @@ use crate::{SqliteStorage, author, begin, keypairs};
 const AT_ONCE: u32 = 5000;
 const BETWEEN: Duration = Duration::from_millis(10);
 
-/// Adds to what was counted, of keypairs that there still are.
-const ADD: &str = "INSERT INTO key_usage \
-     (keypair_id, day, kind, operation, scope, count, last_at, last_address, last_program) \
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
-     value ->> 8 FROM json_each(?) WHERE EXISTS (SELECT 1 FROM keypair WHERE id = value ->> 0) \
+/// How many rows one statement adds: SQLite takes some 32,000 values.
+const ROWS: usize = 500;
+
+/// Adds to what was counted, of keypairs that there still are; the rows stand in between.
+const ADD: [&str; 2] = [
+    "INSERT INTO key_usage (keypair_id, day, kind, operation, scope, count, last_at, last_address, last_program) \
+     SELECT * FROM (",
+    ") WHERE EXISTS (SELECT 1 FROM keypair WHERE id = column1) \
      ON CONFLICT DO UPDATE SET count = count + excluded.count, \
      last_address = IIF(excluded.last_at > last_at, excluded.last_address, last_address), \
      last_program = IIF(excluded.last_at > last_at, excluded.last_program, last_program), \
-     last_at = MAX(last_at, excluded.last_at)";
+     last_at = MAX(last_at, excluded.last_at)",
+];
 
 /// When this installation began to count: with the step of the schema that made the table.
 const BEGAN: &str = "SELECT unixepoch(installed_on) / 86400 FROM _sqlx_migrations WHERE version = 7";
@@ -43,6 +47,27 @@ const IN_USE: &str = "SELECT keypair.id, owner_id, comment, SUM(IIF(kind = 'requ
 
 const SWEEP: &str = "DELETE FROM key_usage WHERE (keypair_id, day, kind, operation, scope) IN \
      (SELECT keypair_id, day, kind, operation, scope FROM key_usage WHERE day < ? LIMIT ?)";
+
+/// The statement that adds these, of which there is one or more.
+fn add(usage: &[Usage]) -> QueryBuilder<Sqlite> {
+    let [before, after] = ADD;
+    let mut add = QueryBuilder::new(before);
+    add.push_values(usage, |mut row, usage| {
+        let (kind, operation, scope) = usage.activity.parts();
+        let last = &usage.last;
+        row.push_bind(usage.keypair.to_string())
+            .push_bind(day_number(usage.day))
+            .push_bind(kind)
+            .push_bind(operation.to_owned())
+            .push_bind(scope)
+            .push_bind(i64::try_from(usage.count).unwrap_or(i64::MAX))
+            .push_bind(last.at.as_millisecond())
+            .push_bind(last.address.map(|address| address.to_string()))
+            .push_bind(last.program.as_ref().map(|program| program.as_str().to_owned()));
+    });
+    add.push(after);
+    add
+}
 
 fn day(row: &SqliteRow) -> Result<Date> {
     Ok(day_of(row.value("day")?)?.from())
@@ -80,25 +105,9 @@ impl Usages for SqliteStorage {
     async fn add_usage(&self, usage: &[Usage]) -> Result<()> {
         let mut writer = self.write().await?;
         let mut tx = begin!(writer);
-        let rows: Vec<_> = usage
-            .iter()
-            .map(|usage| {
-                let (kind, operation, scope) = usage.activity.parts();
-                let last = &usage.last;
-                (
-                    usage.keypair.to_string(),
-                    day_number(usage.day),
-                    kind,
-                    operation,
-                    scope,
-                    usage.count,
-                    last.at.as_millisecond(),
-                    last.address.map(|address| address.to_string()),
-                    last.program.as_ref().map(Program::as_str),
-                )
-            })
-            .collect();
-        sqlx::query(ADD).bind(json(&rows)?).execute(&mut *tx).await.stored()?;
+        for part in usage.chunks(ROWS) {
+            add(part).build().execute(&mut *tx).await.stored()?;
+        }
         tx.commit().await.stored()
     }
 

@@ -28,6 +28,7 @@ pub(super) struct Batch {
 
 /// A response.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"id": "order-1067", "score": 4, "text": "Quick and clear.", "respondent": "customer-77"}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewResponse {
     /// Your own identifier for it, up to 128 characters: a response that is sent again with the same one is counted

@@ -2,13 +2,13 @@
 
 use clap::Subcommand;
 use domain::AccountId;
-use storage::Slice;
 
 use super::arguments;
 use super::ask;
 use super::failure::{About, Result};
+use super::key_usage;
 use super::output::{self, instant, instant_or, short};
-use super::store::{Common, PART, operator};
+use super::store::{Common, operator, whole};
 use crate::api::shapes::AccountShape;
 use crate::app::{App, Missing};
 
@@ -55,15 +55,13 @@ enum Act {
 
 impl Account {
     pub(super) async fn run(self) -> Result<()> {
-        let missing = match &self.act {
+        let Self { common, act } = self;
+        let missing = match &act {
             // A name that won't do must not leave an empty store behind.
             Act::Create { name } => arguments::name(name).map(|_| Missing::Create)?,
             _ => Missing::Refuse,
         };
-        let app = self.common.open(missing).await?;
-        let outcome = self.act.run(&app, self.common.json).await;
-        app.store.close().await;
-        outcome
+        common.on_store(missing, async |app| act.run(app, common.json).await).await
     }
 }
 
@@ -103,8 +101,10 @@ impl Act {
             Self::Close { account, yes } => {
                 let id = id(&account)?;
                 let name = app.store.account(id).await.about(about(id))?.name;
+                let in_use = key_usage::in_use(app, id.into()).await;
                 let question = format!(
-                    "Closing the account {name} ({id}) closes its environments and ends all their keypairs, for good."
+                    "Closing the account {name} ({id}) closes its environments and ends all their keypairs, for good. \
+                     {in_use}"
                 );
                 ask::confirmed(yes, &question)?;
                 print(json, &app.store.close_account(&stamp, id).await.about(about(id))?)
@@ -135,13 +135,7 @@ pub(super) fn id(text: &str) -> Result<AccountId> {
 
 /// Every account, the oldest first.
 pub(super) async fn all(app: &App) -> Result<Vec<domain::Account>> {
-    let mut all: Vec<domain::Account> = Vec::new();
-    loop {
-        let slice = Slice { after: all.last().map(|account| account.id), limit: PART };
-        let part = app.store.accounts(slice).await.about("account")?;
-        if part.is_empty() {
-            return Ok(all);
-        }
-        all.extend(part);
-    }
+    whole(|account: &domain::Account| account.id, async |slice| app.store.accounts(slice).await)
+        .await
+        .about("account")
 }

@@ -2,12 +2,13 @@
 
 use clap::Subcommand;
 use domain::{Application as Registered, ApplicationId, Owner, RedirectUris};
-use storage::{ApplicationInUse, Slice};
+use storage::ApplicationInUse;
 
 use super::failure::{About, Failure, Result};
 use super::output::{self, instant, short};
-use super::store::{Common, PART, operator, place};
-use super::{account, arguments, ask, environment};
+use super::owners::owners;
+use super::store::{Common, operator, whole};
+use super::{arguments, ask};
 use crate::api::shapes::ApplicationShape;
 use crate::app::{App, Missing};
 
@@ -56,10 +57,8 @@ enum Act {
 
 impl Application {
     pub(super) async fn run(self) -> Result<()> {
-        let app = self.common.open(Missing::Refuse).await?;
-        let outcome = self.act.run(&app, self.common.json).await;
-        app.store.close().await;
-        outcome
+        let Self { common, act } = self;
+        common.on_store(Missing::Refuse, async |app| act.run(app, common.json).await).await
     }
 }
 
@@ -96,17 +95,8 @@ impl Act {
 }
 
 async fn list(app: &App, json: bool, owner: Option<String>) -> Result<()> {
-    let owners = match owner {
-        Some(owner) => vec![place(app, arguments::owner(&owner)?).await?.owner()],
-        None => {
-            let accounts = account::all(app).await?;
-            let environments = environment::every(app).await?;
-            let accounts = accounts.iter().map(|account| Owner::from(account.id));
-            accounts.chain(environments.iter().map(|environment| environment.id.into())).collect()
-        }
-    };
     let mut items = Vec::new();
-    for owner in owners {
+    for owner in owners(app, owner.as_deref()).await? {
         items.extend(of(app, owner).await?);
     }
     output::list(
@@ -129,15 +119,8 @@ async fn list(app: &App, json: bool, owner: Option<String>) -> Result<()> {
 
 /// An owner's applications, the newest first.
 async fn of(app: &App, owner: Owner) -> Result<Vec<ApplicationInUse>> {
-    let mut all: Vec<ApplicationInUse> = Vec::new();
-    loop {
-        let slice = Slice { after: all.last().map(|last| last.application.id), limit: PART };
-        let part = app.store.applications(owner, slice, app.clock.now()).await.about(owner)?;
-        if part.is_empty() {
-            return Ok(all);
-        }
-        all.extend(part);
-    }
+    let part = async |slice| app.store.applications(owner, slice, app.clock.now()).await;
+    whole(|found: &ApplicationInUse| found.application.id, part).await.about(owner)
 }
 
 fn print(json: bool, found: &ApplicationInUse) -> Result<()> {

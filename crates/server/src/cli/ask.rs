@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Result};
+use super::output::clean;
 use crate::passwords::Password;
 
 /// More than the longest password that is accepted, in bytes.
@@ -56,11 +57,19 @@ pub(super) fn confirmed(yes: bool, question: &str) -> Result<()> {
     if !io::stdin().is_terminal() {
         return Err(Failure::new(format!("{question} There is no terminal to ask; pass --yes to go on")));
     }
+    // Locked, stderr would keep log lines waiting for the answer.
+    if agreed(question, io::stdin().lock(), io::stderr()).map_err(Failure::new)? {
+        Ok(())
+    } else {
+        Err(Failure::new("nothing was changed"))
+    }
+}
+
+fn agreed(question: &str, mut answers: impl BufRead, mut screen: impl Write) -> io::Result<bool> {
+    write!(screen, "{} Type yes to go on: ", clean(question))?;
     let mut answer = String::new();
-    write!(io::stderr().lock(), "{question} Type yes to go on: ")
-        .and_then(|()| io::stdin().lock().read_line(&mut answer))
-        .map_err(Failure::new)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new("nothing was changed")) }
+    answers.read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
 }
 
 #[cfg(test)]
@@ -73,5 +82,23 @@ mod tests {
         assert_eq!(read_password(&b" two lines\nof it\n"[..]).unwrap(), " two lines\nof it");
         assert!(read_password(&b"\n"[..]).is_err());
         assert!(read_password(&b"\xff"[..]).is_err());
+    }
+
+    #[test]
+    fn only_yes_goes_on() {
+        for (answer, goes_on) in
+            [("yes\n", true), (" yes \r\n", true), ("y\n", false), ("yes!\n", false), ("", false)]
+        {
+            assert_eq!(agreed("Go on?", answer.as_bytes(), io::sink()).unwrap(), goes_on, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn no_name_in_a_question_commands_the_terminal() {
+        let mut screen = Vec::new();
+        let question = "Closing the account \u{1b}[2J\rAcme\u{9b}8m (acc_1) is for good.";
+        agreed(question, &b"no\n"[..], &mut screen).unwrap();
+        let shown = String::from_utf8(screen).unwrap();
+        assert_eq!(shown, "Closing the account [2JAcme8m (acc_1) is for good. Type yes to go on: ");
     }
 }

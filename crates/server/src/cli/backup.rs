@@ -27,11 +27,12 @@ impl Backup {
         if self.file.exists() {
             return Err(Failure::new(format!("{file} exists already; name a file that does not")));
         }
-        let app = self.common.open(Missing::Refuse).await?;
-        let written = write(&app, &self.file).await;
-        let master_key = app.config.master_key_path();
-        app.store.close().await;
-        written.map_err(|error| Failure::new(format!("can't write the backup to {file}: {error}")))?;
+        let written = self.common.on_store(Missing::Refuse, async |app| {
+            let written = write(app, &self.file).await;
+            written.map_err(|error| Failure::new(format!("can't write the backup to {file}: {error}")))?;
+            Ok(app.config.master_key_path())
+        });
+        let master_key = written.await?;
         if self.common.json {
             return output::json(&serde_json::json!({ "file": self.file, "master_key": master_key }));
         }

@@ -28,11 +28,11 @@ struct Findings {
 impl Check {
     pub(super) async fn run(self) -> Result<ExitCode> {
         // Opening reads the settings, and opens what is sealed under the master key.
-        let app = self.common.open(Missing::Refuse).await?;
-        app.config.tls.as_ref().map(Tls::open).transpose().map_err(Failure::new)?;
-        let checked = check(&app).await;
-        app.store.close().await;
-        let (audit_events, faults) = checked?;
+        let checked = self.common.on_store(Missing::Refuse, async |app| {
+            app.config.tls.as_ref().map(Tls::open).transpose().map_err(Failure::new)?;
+            check(app).await
+        });
+        let (audit_events, faults) = checked.await?;
         let findings = Findings { ok: faults.is_empty(), audit_events, faults };
         if self.common.json {
             output::json(&findings)?;
@@ -107,6 +107,7 @@ mod tests {
                     event: new_id(Timestamp::UNIX_EPOCH, &SystemEntropy),
                     at: Timestamp::UNIX_EPOCH,
                     actor: Actor::Operator,
+                    client: None,
                     address: None,
                     standing: None,
                 },

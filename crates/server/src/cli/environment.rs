@@ -2,12 +2,11 @@
 
 use clap::Subcommand;
 use domain::{AccountId, EnvironmentId};
-use storage::Slice;
 
 use super::failure::{About, Result};
 use super::output::{self, instant, instant_or, short};
-use super::store::{Common, PART, operator};
-use super::{account, arguments, ask};
+use super::store::{Common, operator, whole};
+use super::{account, arguments, ask, key_usage};
 use crate::api::shapes::EnvironmentShape;
 use crate::app::{App, Missing};
 
@@ -61,10 +60,8 @@ enum Act {
 
 impl Environment {
     pub(super) async fn run(self) -> Result<()> {
-        let app = self.common.open(Missing::Refuse).await?;
-        let outcome = self.act.run(&app, self.common.json).await;
-        app.store.close().await;
-        outcome
+        let Self { common, act } = self;
+        common.on_store(Missing::Refuse, async |app| act.run(app, common.json).await).await
     }
 }
 
@@ -118,8 +115,10 @@ impl Act {
             Self::Close { environment, yes } => {
                 let id = id(&environment)?;
                 let name = app.store.environment(id).await.about(about(id))?.name;
-                let question =
-                    format!("Closing the environment {name} ({id}) ends all its keypairs, for good.");
+                let in_use = key_usage::in_use(app, id.into()).await;
+                let question = format!(
+                    "Closing the environment {name} ({id}) ends all its keypairs, for good. {in_use}"
+                );
                 ask::confirmed(yes, &question)?;
                 print(json, &app.store.close_environment(&stamp, id, None).await.about(about(id))?)
             }
@@ -149,15 +148,8 @@ fn id(text: &str) -> Result<EnvironmentId> {
 
 /// The environments of an account, the oldest first.
 pub(super) async fn of(app: &App, account: AccountId) -> Result<Vec<domain::Environment>> {
-    let mut all: Vec<domain::Environment> = Vec::new();
-    loop {
-        let slice = Slice { after: all.last().map(|environment| environment.id), limit: PART };
-        let part = app.store.environments(account, slice).await.about("environment")?;
-        if part.is_empty() {
-            return Ok(all);
-        }
-        all.extend(part);
-    }
+    let part = async |slice| app.store.environments(account, slice).await;
+    whole(|environment: &domain::Environment| environment.id, part).await.about("environment")
 }
 
 /// The environments of every account.

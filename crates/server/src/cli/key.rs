@@ -4,13 +4,13 @@ use clap::Subcommand;
 use domain::{
     KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner, Secret, Timestamp, TokenBinding,
 };
-use storage::Slice;
 
 use super::failure::{About, Failure, Result};
 use super::output::{self, instant, instant_or, short};
+use super::owners::owners;
 use super::public_key::PublicKey;
-use super::store::{Common, PART, operator, place};
-use super::{account, arguments, ask, environment, key_usage};
+use super::store::{Common, operator, whole};
+use super::{arguments, ask, key_usage};
 use crate::api::shapes::KeypairShape;
 use crate::app::{App, Missing};
 use crate::keypairs;
@@ -149,10 +149,8 @@ enum Act {
 
 impl Key {
     pub(super) async fn run(self) -> Result<()> {
-        let app = self.common.open(Missing::Refuse).await?;
-        let outcome = self.act.run(&app, self.common.json).await;
-        app.store.close().await;
-        outcome
+        let Self { common, act } = self;
+        common.on_store(Missing::Refuse, async |app| act.run(app, common.json).await).await
     }
 }
 
@@ -183,8 +181,13 @@ impl Act {
             Self::List { owner } => list(app, json, owner).await,
             Self::Show { key } => print(app, json, &find(app, &key).await?),
             Self::Usage { key } => key_usage::show(app, json, &find(app, &key).await?).await,
-            Self::Enable { key } => switch(app, json, &key, true).await,
-            Self::Disable { key } => switch(app, json, &key, false).await,
+            Self::Enable { key } => switch(app, json, &find(app, &key).await?, true).await,
+            Self::Disable { key } => {
+                let keypair = find(app, &key).await?;
+                switch(app, json, &keypair, false).await?;
+                note_uses(app, json, &keypair).await;
+                Ok(())
+            }
             Self::Edit { key, comment, scope, expires, accept_secrets, token_binding, allow_from } => {
                 let expires_at = match expires.as_deref() {
                     None => None,
@@ -200,7 +203,13 @@ impl Act {
                     token_binding,
                     allowed_addresses: allow_from.as_deref().map(arguments::addresses).transpose()?,
                 };
-                print(app, json, &change(app, &find(app, &key).await?, &edit).await?)
+                let before = find(app, &key).await?;
+                let after = change(app, &before, &edit).await?;
+                print(app, json, &after)?;
+                if !before.scopes.within(after.scopes) {
+                    note_uses(app, json, &before).await;
+                }
+                Ok(())
             }
             Self::Rotate { key, overlap, when_idle } => {
                 let old = match (overlap, when_idle) {
@@ -240,39 +249,37 @@ impl Act {
                 print(app, json, &removed.about(about(id))?)
             }
             Self::Remove { key, yes } => {
-                let Keypair { id, owner, comment, .. } = find(app, &key).await?;
+                let keypair = find(app, &key).await?;
+                let Keypair { id, owner, comment, .. } = &keypair;
                 let question = format!(
-                    "Removing the keypair {id} ({}) can't be undone; programs that use it stop working.",
-                    short(comment.as_str(), 60)
+                    "Removing the keypair {id} ({}) can't be undone; programs that use it stop working. {}",
+                    short(comment.as_str(), 60),
+                    key_usage::recently(app, &keypair).await
                 );
                 ask::confirmed(yes, &question)?;
-                keypairs::remove(app, &operator(), owner, id, None).await.about(about(id))?;
+                keypairs::remove(app, &operator(), *owner, *id, None).await.about(about(*id))?;
                 output::removed(json, &id.to_string(), &format!("Removed the keypair {id} for good."))
             }
         }
     }
 }
 
-async fn switch(app: &App, json: bool, key: &str, enabled: bool) -> Result<()> {
-    let before = find(app, key).await?;
+async fn switch(app: &App, json: bool, keypair: &Keypair, enabled: bool) -> Result<()> {
     let edit = KeypairEdit { enabled: Some(enabled), ..KeypairEdit::default() };
-    print(app, json, &change(app, &before, &edit).await?)
+    print(app, json, &change(app, keypair, &edit).await?)
+}
+
+/// Tells a person what the keypair did before it was stopped, or may do less.
+async fn note_uses(app: &App, json: bool, keypair: &Keypair) {
+    if !json {
+        output::note(format_args!("\n{}", key_usage::recently(app, keypair).await));
+    }
 }
 
 async fn list(app: &App, json: bool, owner: Option<String>) -> Result<()> {
-    let owners = match owner {
-        Some(owner) => vec![place(app, arguments::owner(&owner)?).await?.owner()],
-        None => {
-            let mut owners: Vec<Owner> =
-                account::all(app).await?.iter().map(|account| account.id.into()).collect();
-            owners
-                .extend(environment::every(app).await?.iter().map(|environment| Owner::from(environment.id)));
-            owners
-        }
-    };
     let now = app.clock.now();
     let mut items = Vec::new();
-    for owner in owners {
+    for owner in owners(app, owner.as_deref()).await? {
         items.extend(of(app, owner).await?);
     }
     output::list(
@@ -296,15 +303,8 @@ async fn list(app: &App, json: bool, owner: Option<String>) -> Result<()> {
 
 /// An owner's keypairs, the newest first.
 async fn of(app: &App, owner: Owner) -> Result<Vec<Keypair>> {
-    let mut all: Vec<Keypair> = Vec::new();
-    loop {
-        let slice = Slice { after: all.last().map(|keypair| keypair.id), limit: PART };
-        let part = app.store.keypairs(owner, slice).await.about(owner)?;
-        if part.is_empty() {
-            return Ok(all);
-        }
-        all.extend(part);
-    }
+    let part = async |slice| app.store.keypairs(owner, slice).await;
+    whole(|keypair: &Keypair| keypair.id, part).await.about(owner)
 }
 
 fn print(app: &App, json: bool, keypair: &Keypair) -> Result<()> {
@@ -338,7 +338,7 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
                 secret.hint,
                 instant(secret.created_at),
                 instant_or(secret.last_used_at, "never"),
-                end(secret)
+                end(keypair, secret, now)
             )
         })
         .collect();
@@ -379,13 +379,19 @@ fn described(now: Timestamp, keypair: &Keypair) -> String {
     ])
 }
 
-/// When a secret stops.
-fn end(secret: &Secret) -> String {
-    let expires = format!("expires {}", instant_or(secret.expires_at, "never"));
-    match secret.retirement {
-        Some(retirement) => format!("{expires}, ends once idle for {:#}", retirement.when_idle),
-        None => expires,
+/// When a secret stops, or why it should.
+fn end(keypair: &Keypair, secret: &Secret, now: Timestamp) -> String {
+    let mut end = format!("expires {}", instant_or(secret.expires_at, "never"));
+    if let Some(retirement) = secret.retirement {
+        end += &format!(", ends once idle for {:#}", retirement.when_idle);
     }
+    if let Some(idle) = keypair.idle_and_replaced(secret, now) {
+        end += &format!(", idle for {idle:#}, safe to retire");
+    }
+    if let Some(at) = secret.leaked_at {
+        end += &format!(", LEAKED {}: delete it before the keypair is enabled", instant(at));
+    }
+    end
 }
 
 fn about(id: KeyId) -> String {

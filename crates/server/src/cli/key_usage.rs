@@ -1,6 +1,6 @@
 //! `feedback key usage`
 
-use domain::{Keypair, KeypairUsage, Timestamp, UsageDay};
+use domain::{Call, Keypair, KeypairUsage, Owner, Timestamp, USAGE_RECENT, UsageDay, usage_from};
 
 use super::failure::{About, Result};
 use super::output::{self, instant, instant_or, labelled, table};
@@ -8,11 +8,62 @@ use crate::api::shapes::UsageShape;
 use crate::app::App;
 use crate::keypairs;
 
+/// How many keypairs are counted at the most.
+const COUNTED: u32 = 1_000;
+
 /// Prints how the keypair is used.
 pub(super) async fn show(app: &App, json: bool, keypair: &Keypair) -> Result<()> {
     let usage = keypairs::usage(app, keypair).await.about(format!("keypair {}", keypair.id))?;
     let now = app.clock.now();
     if json { output::json(&UsageShape::at(now, &usage)) } else { output::line(described(now, &usage)) }
+}
+
+/// What the keypair did in the last seven days, as a sentence: what fails if it is stopped.
+pub(super) async fn recently(app: &App, keypair: &Keypair) -> String {
+    match keypairs::usage(app, keypair).await {
+        Ok(usage) => sentence(&usage),
+        // Nobody is kept from stopping a keypair by this.
+        Err(error) => format!("How it was used can't be told: {error}."),
+    }
+}
+
+/// How many keypairs in use closing the account or environment would end, as a sentence.
+pub(super) async fn in_use(app: &App, owner: Owner) -> String {
+    let from = usage_from(app.clock.now(), USAGE_RECENT);
+    match app.store.keypairs_in_use(owner, None, from, COUNTED + 1).await {
+        Ok(found) => match found.len() {
+            0 => "None of them was used in the last seven days.".to_owned(),
+            1 => "One of them was used in the last seven days.".to_owned(),
+            many if many > COUNTED as usize => {
+                format!("More than {COUNTED} of them were used in the last seven days.")
+            }
+            many => format!("{many} of them were used in the last seven days."),
+        },
+        Err(error) => format!("How they were used can't be told: {error}."),
+    }
+}
+
+fn sentence(usage: &KeypairUsage) -> String {
+    let done: Vec<_> = usage.operations.iter().filter(|used| used.requests > 0).collect();
+    let last = done.iter().map(|used| &used.last).chain(&usage.token).max_by_key(|call| call.at);
+    let Some(last) = last else {
+        return "In the last seven days it was not used.".to_owned();
+    };
+    let requests: u64 = done.iter().map(|used| used.requests).sum();
+    let operations: Vec<_> =
+        done.iter().map(|used| format!("{} {}", used.operation, used.requests)).collect();
+    let what = match requests {
+        0 => "it obtained tokens and made no request".to_owned(),
+        _ => format!("it made requests: {}", operations.join(", ")),
+    };
+    format!("In the last seven days {what}; the last time {}.", called(last))
+}
+
+/// When, by which program and from where.
+fn called(call: &Call) -> String {
+    let program = call.program.as_ref().map(|program| format!(" by {program}"));
+    let address = call.address.map(|address| format!(" from {address}"));
+    format!("{}{}{}", instant(call.at), program.unwrap_or_default(), address.unwrap_or_default())
 }
 
 fn described(now: Timestamp, usage: &KeypairUsage) -> String {
@@ -27,6 +78,7 @@ fn described(now: Timestamp, usage: &KeypairUsage) -> String {
         ("Tokens", total(|day| day.tokens)),
         ("Requests", total(|day| day.requests)),
         ("Refused for their scopes", total(|day| day.refused)),
+        ("Last token", usage.token.as_ref().map_or("none in the last seven days".to_owned(), called)),
         ("Scopes", scopes.join("\n")),
         ("Known since", usage.since.to_string()),
     ]);

@@ -41,11 +41,12 @@ impl MasterKey {
             *yes,
             "Backups from before open with the master key of now only, which is replaced: keep a copy of it with them.",
         )?;
-        let app = self.common.open(Missing::Refuse).await?;
-        let path = app.config.master_key_path();
-        let outcome = rotate(&app, &path, new_key.as_deref()).await;
-        app.store.close().await;
-        let sealed = outcome?;
+        let rotated = self.common.on_store(Missing::Refuse, async |app| {
+            let path = app.config.master_key_path();
+            let sealed = rotate(app, &path, new_key.as_deref()).await?;
+            Ok((path, sealed))
+        });
+        let (path, sealed) = rotated.await?;
         let path = new_key.as_ref().unwrap_or(&path);
         if self.common.json {
             return output::json(&json!({ "master_key": path, "sealed": sealed }));

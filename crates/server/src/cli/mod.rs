@@ -15,6 +15,7 @@ mod login;
 mod logs;
 mod master_key;
 mod output;
+mod owners;
 mod public_key;
 mod serve;
 mod signing_key;

@@ -31,7 +31,7 @@ fn shown(body: &[u8], at_a_terminal: bool) -> Cow<'_, [u8]> {
 }
 
 /// `text` without the control characters that terminals take for commands: C0, where lines end apart, DEL and C1 (ECMA-48 §5).
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|character| *character == '\n' || !character.is_control()).collect()
 }
 

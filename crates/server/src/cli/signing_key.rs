@@ -4,6 +4,7 @@ use clap::Subcommand;
 use domain::{SigningKeyLife, Timestamp};
 use serde::Serialize;
 
+use super::ask;
 use super::failure::{About, Failure, Result};
 use super::output::{self, instant, instant_or};
 use super::store::{Common, operator};
@@ -27,6 +28,9 @@ enum Act {
         /// The new key signs at once, and every token from before is worth nothing any more
         #[arg(long)]
         now: bool,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -58,16 +62,14 @@ impl Shape {
 
 impl SigningKey {
     pub(super) async fn run(self) -> Result<()> {
-        let app = self.common.open(Missing::Refuse).await?;
-        let outcome = self.act(&app).await;
-        app.store.close().await;
-        outcome
+        self.common.on_store(Missing::Refuse, async |app| self.act(app).await).await
     }
 
     async fn act(&self, app: &App) -> Result<()> {
         let made = match self.act {
             Act::List => None,
-            Act::Rotate { now } => {
+            Act::Rotate { now, yes } => {
+                ask::confirmed(yes || !now, "Every token of every customer ends at once.")?;
                 let when = if now { When::Now } else { When::Published };
                 let stamp = app.stamp(&operator(), app.clock.now());
                 let made = app.signing_keys.rotate(&stamp, when, &*app.entropy).await;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use domain::{Actor, Owner, Place};
+use storage::Slice;
 
 use super::failure::{About, Failure, Result};
 use super::logs;
@@ -44,11 +45,33 @@ impl Common {
         Config::load(&flags).map_err(Failure::new)
     }
 
-    /// Opens the store.
-    pub(super) async fn open(&self, missing: Missing) -> Result<App> {
+    /// Opens the store for an act, and closes it whatever came of that.
+    pub(super) async fn on_store<T>(
+        &self,
+        missing: Missing,
+        act: impl AsyncFnOnce(&App) -> Result<T>,
+    ) -> Result<T> {
         let config = self.settings()?;
         logs::start(config.log, logs::Level::Warnings)?;
-        App::open(config, missing).await.map_err(Failure::new)
+        let app = App::open(config, missing).await.map_err(Failure::new)?;
+        let outcome = act(&app).await;
+        app.store.close().await;
+        outcome
+    }
+}
+
+/// A list of the store to its end; `id` tells where one of its parts ends, and `part` reads the next.
+pub(super) async fn whole<T, Id>(
+    id: impl Fn(&T) -> Id,
+    part: impl AsyncFn(Slice<Id>) -> storage::Result<Vec<T>>,
+) -> storage::Result<Vec<T>> {
+    let mut whole = Vec::new();
+    loop {
+        let next = part(Slice { after: whole.last().map(&id), limit: PART }).await?;
+        if next.is_empty() {
+            return Ok(whole);
+        }
+        whole.extend(next);
     }
 }
 
@@ -67,4 +90,19 @@ pub(super) async fn place(app: &App, owner: Owner) -> Result<Place> {
             Place::Environment(environment.id, environment.account)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_of_several_parts_is_read_whole_and_in_order() {
+        let all: Vec<u32> = (0..=2 * PART).collect();
+        let part = async |slice: Slice<u32>| {
+            let rest = all.iter().copied().filter(|n| slice.after.is_none_or(|after| *n > after));
+            Ok(rest.take(slice.limit as usize).collect())
+        };
+        assert_eq!(whole(|n: &u32| *n, part).await.unwrap(), all);
+    }
 }

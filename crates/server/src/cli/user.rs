@@ -3,11 +3,10 @@
 use clap::Subcommand;
 use domain::{Email, Grant, Owner, Role, Timestamp, new_id};
 use serde::Serialize;
-use storage::Slice;
 
 use super::failure::{About, Failure, Result};
 use super::output::{self, instant, short};
-use super::store::{Common, PART, operator, place};
+use super::store::{Common, operator, place, whole};
 use super::{arguments, ask};
 use crate::app::{App, Missing};
 use crate::passwords::Password;
@@ -110,10 +109,8 @@ impl UserShape {
 
 impl User {
     pub(super) async fn run(self) -> Result<()> {
-        let app = self.common.open(Missing::Refuse).await?;
-        let outcome = self.act.run(&app, self.common.json).await;
-        app.store.close().await;
-        outcome
+        let Self { common, act } = self;
+        common.on_store(Missing::Refuse, async |app| act.run(app, common.json).await).await
     }
 }
 
@@ -227,15 +224,7 @@ async fn find(app: &App, email: &str) -> Result<domain::User> {
 }
 
 async fn all(app: &App) -> Result<Vec<domain::User>> {
-    let mut all: Vec<domain::User> = Vec::new();
-    loop {
-        let slice = Slice { after: all.last().map(|user| user.id), limit: PART };
-        let part = app.store.users(slice).await.about("user")?;
-        if part.is_empty() {
-            return Ok(all);
-        }
-        all.extend(part);
-    }
+    whole(|user: &domain::User| user.id, async |slice| app.store.users(slice).await).await.about("user")
 }
 
 fn checked_password(email: &Email, from_stdin: bool) -> Result<Password> {

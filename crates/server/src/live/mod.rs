@@ -108,14 +108,35 @@ impl Live {
         &self,
         id: EnvironmentId,
     ) -> Result<Option<Arc<Environment>>, StorageError> {
+        self.remembered(&self.environments, id, self.open_environment(id)).await
+    }
+
+    /// The environment, if it is open and `owner` reaches it. Somebody else's is neither looked for in memory nor kept there:
+    /// it takes as long as none.
+    pub(crate) async fn environment_of(
+        &self,
+        owner: Owner,
+        id: EnvironmentId,
+    ) -> Result<Option<Arc<Environment>>, StorageError> {
+        if self.is_trusted()
+            && let Some(known) = self.environments.get(&id)
+            && owner.reaches(&known)
+        {
+            return Ok(Some(known));
+        }
         let load = async {
-            match self.store.environment(id).await {
-                Ok(environment) if environment.state.is_open() => Ok(Some(Arc::new(environment))),
-                Ok(_) | Err(StorageError::NotFound) => Ok(None),
-                Err(error) => Err(error),
-            }
+            let found = self.open_environment(id).await?;
+            Ok(found.filter(|environment| owner.reaches(environment)))
         };
-        self.remembered(&self.environments, id, load).await
+        self.loaded(&self.environments, id, load).await
+    }
+
+    async fn open_environment(&self, id: EnvironmentId) -> Result<Option<Arc<Environment>>, StorageError> {
+        match self.store.environment(id).await {
+            Ok(environment) if environment.state.is_open() => Ok(Some(Arc::new(environment))),
+            Ok(_) | Err(StorageError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn remembered<K: Copy + Eq + std::hash::Hash, V: Clone>(
@@ -129,6 +150,16 @@ impl Live {
         {
             return Ok(Some(known));
         }
+        self.loaded(cache, id, load).await
+    }
+
+    /// Loads what is to be remembered from now on, if there is something.
+    async fn loaded<K: Copy + Eq + std::hash::Hash, V: Clone>(
+        &self,
+        cache: &Cache<K, V>,
+        id: K,
+        load: impl Future<Output = Result<Option<V>, StorageError>>,
+    ) -> Result<Option<V>, StorageError> {
         let before = *self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
         let loaded = load.await?;
         if let Some(value) = &loaded {

@@ -1,11 +1,12 @@
 //! Access tokens: JWTs (RFC 9068) that say only what they must, and are worth only what they rest on still is.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::request::Parts;
 use domain::{
     AccountId, Actor, AllowedAddresses, ClientId, Confirmation, Credential, Environment, EnvironmentId,
-    GrantTokenClaims, KeyId, LiveGrant, Outlived, Owner, Scopes, SigningKeyHash, Standing, Thumbprint,
+    GrantTokenClaims, KeyId, LiveGrant, Outlived, Owner, Scope, Scopes, SigningKeyHash, Standing, Thumbprint,
     Timestamp, TokenClaims, TokenId, UserId,
 };
 use quick_cache::sync::Cache;
@@ -238,11 +239,10 @@ impl Verified {
         app: &App,
         id: EnvironmentId,
     ) -> Result<Option<Arc<Environment>>, StorageError> {
-        if self.narrowed_to.is_some_and(|only| only != id) {
+        if self.only_environment().is_some_and(|only| only != id) {
             return Ok(None);
         }
-        let environment = app.live.environment(id).await?;
-        Ok(environment.filter(|environment| self.owner().reaches(environment)))
+        app.live.environment_of(self.owner(), id).await
     }
 
     /// The one environment that it can reach at the most, or `None` for all of its account's.
@@ -364,12 +364,12 @@ pub(crate) async fn verify(
     Ok(verified)
 }
 
-/// Whether it is a token that is worth something, in the right hands.
-pub(crate) async fn is_one(app: &App, token: &str) -> bool {
-    match signed(app, token).await {
-        Ok(signed) => judge(app, signed, app.clock.now()).await.is_ok(),
-        Err(_) => false,
-    }
+/// Whether it is a token that may submit responses from there, in the right hands.
+pub(crate) async fn may_submit(app: &App, token: &str, from: impl FnOnce() -> Option<IpAddr>) -> bool {
+    let Ok(signed) = signed(app, token).await else { return false };
+    judge(app, signed, app.clock.now()).await.is_ok_and(|verified| {
+        verified.scopes.contains(Scope::ResponsesCreate) && verified.basis.may_be_used_from(from)
+    })
 }
 
 /// The token, if it is worth something at `now` and is one that may be asked about; of others nothing more is looked at, so

@@ -8,14 +8,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::test_jwt::part;
 use crate::api::test_harness::{ISSUER, TestApp};
 use crate::config::Config;
 use crate::signing::Algorithm;
-
-fn part(token: &str, n: usize) -> Value {
-    let encoded = token.split('.').nth(n).unwrap();
-    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
-}
 
 fn encoded(value: &Value) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(value.to_string())

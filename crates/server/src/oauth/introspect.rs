@@ -97,22 +97,15 @@ fn accepts_signed(headers: &HeaderMap) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use base64::Engine;
-    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-
     use super::*;
     use crate::api::test_harness::{Answer, ISSUER, TestApp, TestKey};
     use crate::config::Config;
+    use crate::oauth::test_jwt::part;
 
     const PATH: &str = "/oauth2/introspect";
 
     async fn ask(server: &TestApp, key: &TestKey, token: &str) -> Answer {
         server.post_form(key, PATH, format!("token={token}&token_type_hint=access_token"), &[]).await
-    }
-
-    fn part(jwt: &str, n: usize) -> Value {
-        let encoded = jwt.split('.').nth(n).unwrap();
-        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
     }
 
     async fn with_key() -> (TestApp, TestKey) {

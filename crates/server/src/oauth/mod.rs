@@ -28,6 +28,8 @@ mod private_key_jwt_tests;
 mod protected_resource;
 mod revoke;
 #[cfg(test)]
+mod test_jwt;
+#[cfg(test)]
 mod test_signer;
 #[cfg(test)]
 mod tests;

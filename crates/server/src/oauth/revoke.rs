@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use domain::{Actor, ApplicationGrant, ClientId, RefreshToken, Standing, Timestamp, User};
+use domain::{Actor, ApplicationGrant, ClientId, RefreshToken, Stamp, Standing, Timestamp, User};
 use storage::{Revocation, StorageError};
 
 use super::access_token::worth_something;
@@ -60,7 +60,8 @@ async fn revoke_grant(app: &App, request: &ClientRequest, now: Timestamp) -> Res
     };
     let actor = Actor::User(user.id, user.email.to_string());
     let author = Author { actor, address: request.address(app), standing: None };
-    match app.store.revoke_grant(&app.stamp(&author, now), user.id, grant.id).await {
+    let stamp = Stamp { client: Some(grant.client), ..app.stamp(&author, now) };
+    match app.store.revoke_grant(&stamp, user.id, grant.id).await {
         Ok(()) | Err(StorageError::NotFound) => Ok(no_store()),
         Err(error) => Err(error.into()),
     }

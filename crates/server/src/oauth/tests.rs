@@ -9,11 +9,12 @@ use axum::extract::ConnectInfo;
 use axum::http::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_STANDARD;
 use domain::{Actor, AllowedAddresses, Comment, KeyId, KeySecret, KeypairEdit, Timestamp, TokenBinding};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use super::test_jwt::part;
 use crate::api::test_harness::{Answer, ISSUER, TestApp, TestKey};
 use crate::app::Author;
 use crate::config::Config;
@@ -36,11 +37,6 @@ fn basic(id: &str, secret: &str) -> String {
 async fn with_key(server: &TestApp, key: &TestKey, more: &str) -> Answer {
     let authorization = basic(&key.keypair.id.to_string(), &key.secret);
     post(server, Some(&authorization), FORM, &format!("grant_type=client_credentials{more}")).await
-}
-
-fn part(token: &str, n: usize) -> Value {
-    let encoded = token.split('.').nth(n).unwrap();
-    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ const FAILURES_PER_CLIENT_AND_ADDRESS: u32 = 30;
 const FAILURES_PER_ADDRESS: u32 = 300;
 
 /// How often in a second the store is asked for what clients present that failed too often: those of one address, and all.
-const QUESTIONS_PER_ADDRESS: u32 = 10;
-const QUESTIONS: u32 = 100;
+const QUESTIONS_PER_ADDRESS: u32 = 100;
+const QUESTIONS: u32 = 500;
 
 /// The questions to the store of one second.
 #[derive(Default)]
@@ -130,10 +130,10 @@ mod tests {
         let asked = |addresses: std::ops::Range<u32>, second| {
             addresses.filter(|address| throttle.may_ask_store(&client(0, *address), at(second))).count()
         };
-        let of_one = |second| (0..99).filter(|n| throttle.may_ask_store(&client(*n, 1), at(second))).count();
-        assert_eq!((of_one(1_000), asked(2..500, 1_000)), (10, 90));
-        assert_eq!((of_one(1_000), asked(2..500, 1_000)), (0, 0));
-        assert_eq!((of_one(1_001), asked(2..3, 1_001)), (10, 1));
+        let of_one = |second| (0..999).filter(|n| throttle.may_ask_store(&client(*n, 1), at(second))).count();
+        assert_eq!((of_one(1_000), asked(2..999, 1_000)), (100, 400));
+        assert_eq!((of_one(1_000), asked(2..999, 1_000)), (0, 0));
+        assert_eq!((of_one(1_001), asked(2..3, 1_001)), (100, 1));
     }
 
     #[test]

@@ -148,7 +148,6 @@ async fn target(app: &App, live: &LiveKeypair, resource: &str) -> Result<Option<
     let Some(id) = parse_resource(app, resource).ok_or(OAuthError::InvalidTarget)? else {
         return Ok(None);
     };
-    let environment = app.live.environment(id).await?;
-    let reached = environment.is_some_and(|environment| live.credential.owner.reaches(&environment));
-    if reached { Ok(Some(id)) } else { Err(OAuthError::InvalidTarget) }
+    let reached = app.live.environment_of(live.credential.owner, id).await?;
+    if reached.is_some() { Ok(Some(id)) } else { Err(OAuthError::InvalidTarget) }
 }

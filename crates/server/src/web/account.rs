@@ -5,8 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Environment, EnvironmentId, Name, Owner, Period, Series, utc_date};
-use serde::Deserialize;
+use domain::{Environment, Name, Owner, Period, Series, utc_date};
 use storage::Slice;
 
 use super::door::{Admin, CanRead, base};
@@ -14,6 +13,7 @@ use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::outcome::Outcome;
+use super::part::{Part, cut};
 use super::shell::Shell;
 use super::when::grouped;
 use crate::app::App;
@@ -40,29 +40,17 @@ struct Card {
     average: String,
 }
 
-/// Which part of the list.
-#[derive(Deserialize)]
-pub(super) struct Part {
-    after: Option<String>,
-}
-
 /// `GET /accounts/{acc}`
 pub(super) async fn show(
     visit: CanRead,
     State(app): State<Arc<App>>,
     Query(part): Query<Part>,
 ) -> Result<Response, PageError> {
-    let after = match part.after.as_deref().map(str::parse::<EnvironmentId>) {
-        None => None,
-        Some(Ok(id)) => Some(id),
-        Some(Err(_)) => return Err(PageError::NotFound),
-    };
+    let after = part.after()?;
     let period = Period::ending(utc_date(app.clock.now()), 30);
     let base_of_page = visit.base();
     let mut found = app.store.open_environments(visit.account.id, Slice { after, limit: LISTED + 1 }).await?;
-    let more = found.len() > LISTED as usize;
-    found.truncate(LISTED as usize);
-    let next = found.last().filter(|_| more).map(|last| format!("{base_of_page}?after={}", last.id));
+    let next = cut(&mut found, LISTED).map(|last| format!("{base_of_page}?after={}", last.id));
     let mut environments = Vec::new();
     for environment in found {
         let point = app.store.combined_point(environment.id, Series::Overview, period).await?;

@@ -14,6 +14,7 @@ use super::dress::page;
 use super::failure::PageError;
 use super::keypair_made::Made;
 use super::outcome::Outcome;
+use super::part::{Part, cut};
 use super::shell::Shell;
 use super::usage::{Spark, sparks};
 use super::when::When;
@@ -112,24 +113,13 @@ pub(super) fn stopped(status: KeypairStatus) -> Option<&'static str> {
     }
 }
 
-/// Which part of the list.
-#[derive(Deserialize)]
-pub(super) struct Part {
-    after: Option<String>,
-}
-
 /// `GET …/api-management`
 pub(super) async fn list(
     admin: Admin,
     State(app): State<Arc<App>>,
     Query(part): Query<Part>,
 ) -> Result<Response, PageError> {
-    let after = match part.after.as_deref().map(str::parse::<KeyId>) {
-        None => None,
-        Some(Ok(id)) => Some(id),
-        Some(Err(_)) => return Err(PageError::NotFound),
-    };
-    show(&app, &admin, after, None).await
+    show(&app, &admin, part.after()?, None).await
 }
 
 /// The list, and over it the secret that was just made.
@@ -142,9 +132,7 @@ pub(super) async fn show(
     let now = app.clock.now();
     let mut keypairs = app.store.keypairs(admin.owner(), Slice { after, limit: LISTED + 1 }).await?;
     let base = address(admin);
-    let more = keypairs.len() > LISTED as usize;
-    keypairs.truncate(LISTED as usize);
-    let next = keypairs.last().filter(|_| more).map(|last| format!("{base}?after={}", last.id));
+    let next = cut(&mut keypairs, LISTED).map(|last| format!("{base}?after={}", last.id));
     let ids: Vec<KeyId> = keypairs.iter().map(|keypair| keypair.id).collect();
     let sparks = sparks(app, &ids).await;
     let outcome = if made.is_some() { Outcome::Created } else { Outcome::Shown };

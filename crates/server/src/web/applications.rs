@@ -6,7 +6,6 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{Application, ApplicationId, Name, RedirectUris, Timestamp};
-use serde::Deserialize;
 use storage::{ApplicationInUse, Slice};
 
 use super::api_management::sentence;
@@ -15,6 +14,7 @@ use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::outcome::Outcome;
+use super::part::{Part, cut};
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
@@ -56,21 +56,13 @@ impl Row {
     }
 }
 
-/// Which part of the list.
-#[derive(Deserialize)]
-pub(super) struct Part {
-    after: Option<String>,
-}
-
 /// `GET …/applications`
 pub(super) async fn list(
     admin: Admin,
     State(app): State<Arc<App>>,
     Query(part): Query<Part>,
 ) -> Result<Response, PageError> {
-    let after = part.after.as_deref().map(str::parse::<ApplicationId>).transpose();
-    let after = after.map_err(|_| PageError::NotFound)?;
-    page(Outcome::Shown, &ApplicationsPage::new(&app, &admin, after).await?)
+    page(Outcome::Shown, &ApplicationsPage::new(&app, &admin, part.after()?).await?)
 }
 
 /// `POST …/applications`
@@ -121,9 +113,7 @@ impl ApplicationsPage {
         let slice = Slice { after, limit: LISTED + 1 };
         let mut found = app.store.applications(admin.owner(), slice, now).await?;
         let base = address(admin);
-        let more = found.len() > LISTED as usize;
-        found.truncate(LISTED as usize);
-        let next = found.last().filter(|_| more).map(|last| format!("{base}?after={}", last.application.id));
+        let next = cut(&mut found, LISTED).map(|last| format!("{base}?after={}", last.application.id));
         Ok(Self {
             shell: admin.shell(app, "applications").await?,
             base,

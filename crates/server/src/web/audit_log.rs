@@ -5,13 +5,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use domain::{Action, Actor, AuditEvent, EventId, Timestamp};
+use domain::{Action, Actor, AuditEvent, Client, ClientId, EventId, Timestamp};
 use serde::Deserialize;
 
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::outcome::Outcome;
+use super::part::cut;
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
@@ -34,6 +35,7 @@ struct Row {
     /// What it is for, of a keypair, as far as the line says it.
     comment: String,
     who: String,
+    through: String,
     address: String,
     at: When,
     before: String,
@@ -53,6 +55,11 @@ impl Row {
                 Actor::Operator => "Operator, by the command line".to_owned(),
                 Actor::Anonymous => "Somebody who has found it".to_owned(),
                 actor => actor.name(),
+            },
+            through: match event.stamp.client {
+                None => String::new(),
+                Some(ClientId::CommandLine) => Client::CommandLine.name().to_owned(),
+                Some(ClientId::Application(id)) => id.to_string(),
             },
             address: event.stamp.address.clone().unwrap_or_default(),
             at: When::new(event.stamp.at, now),
@@ -133,17 +140,12 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     Query(part): Query<Part>,
 ) -> Result<Response, PageError> {
-    let before = match part.before.as_deref().map(str::parse::<EventId>) {
-        None => None,
-        Some(Ok(event)) => Some(event),
-        Some(Err(_)) => return Err(PageError::NotFound),
-    };
+    let before = part.before.as_deref().map(str::parse::<EventId>).transpose();
+    let before = before.map_err(|_| PageError::NotFound)?;
     let now = app.clock.now();
     let mut events = app.store.audit_events(admin.owner(), before, LISTED + 1).await?;
-    let more = events.len() > LISTED as usize;
-    events.truncate(LISTED as usize);
     let base = format!("{}/administration/audit-log", admin.base());
-    let next = events.last().filter(|_| more).map(|last| format!("{base}?before={}", last.stamp.event));
+    let next = cut(&mut events, LISTED).map(|last| format!("{base}?before={}", last.stamp.event));
     let view = AuditPage {
         shell: admin.shell(&app, "audit").await?,
         base,

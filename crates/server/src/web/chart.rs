@@ -1,16 +1,16 @@
-//! The geometry of the charts. Across, everything is in percent, so that a chart fits any screen without its text
-//! being scaled; down, in pixels.
+//! The charts of responses.
 
 use domain::{Date, Period, Point, Scores, every_day};
 
+use super::plot::{Column, Plot, Scale, fixed};
 use super::when::{grouped, long_day, short_day};
 
-pub(super) const TOP: f64 = 14.0;
-pub(super) const BOTTOM: f64 = 206.0;
-pub(super) const INTERVALS: u64 = 4;
 /// Longer periods are drawn per week: bars of a hair's width tell nothing.
 const MOST_BARS: usize = 92;
-pub(super) const MOST_LABELS: usize = 6;
+/// Of more, a line with dots is a string of beads.
+const MOST_DOTS: usize = 45;
+/// From a score of 1 to one of 5.
+const SCORE_STEPS: f64 = 4.0;
 
 /// Bars of responses over time, with the average score as a line.
 pub(super) struct Chart {
@@ -19,52 +19,8 @@ pub(super) struct Chart {
     pub(super) description: String,
     pub(super) unit: &'static str,
     pub(super) unit_title: &'static str,
-    pub(super) left: Vec<Tick>,
-    pub(super) right: Vec<Tick>,
-    pub(super) bottom: Vec<Below>,
-    pub(super) bars: Vec<Bar>,
-    pub(super) line: Vec<Part>,
-    pub(super) dots: Vec<Dot>,
+    pub(super) plot: Plot,
     pub(super) rows: Vec<TableRow>,
-}
-
-/// A mark at the side.
-pub(super) struct Tick {
-    pub(super) y: f64,
-    /// Where the foot of its text is.
-    pub(super) text_y: f64,
-    pub(super) text: String,
-}
-
-/// A mark below.
-pub(super) struct Below {
-    pub(super) x: String,
-    pub(super) text: String,
-}
-
-/// One bar, and the strip around it that shows what it says.
-pub(super) struct Bar {
-    pub(super) text: String,
-    pub(super) hit_x: String,
-    pub(super) hit_width: String,
-    pub(super) x: String,
-    pub(super) width: String,
-    pub(super) y: String,
-    pub(super) height: String,
-}
-
-/// A part of the line, from one bar to the next.
-pub(super) struct Part {
-    pub(super) x1: String,
-    pub(super) y1: String,
-    pub(super) x2: String,
-    pub(super) y2: String,
-}
-
-/// A point of the line.
-pub(super) struct Dot {
-    pub(super) x: String,
-    pub(super) y: String,
 }
 
 /// A row of the same figures as a table.
@@ -93,41 +49,15 @@ pub(super) fn over_time(period: Period, points: &[Point]) -> Chart {
     let days = slots(period, points);
     let weekly = days.len() > MOST_BARS;
     let slots = if weekly { days.chunks(7).filter_map(together).collect() } else { days };
-    let most = slots.iter().map(|slot| slot.scores.responses()).max().unwrap_or(0);
-    let step = step_for(most);
-    let width = 100.0 / slots.len().max(1) as f64;
-    let height = |value: f64, full: f64| (BOTTOM - TOP) * value / full;
-    let centre = |i: usize| width * (i as f64 + 0.5);
-    let score_y = |average: f64| BOTTOM - height(average - 1.0, INTERVALS as f64);
-    let bar = |(i, slot): (usize, &Slot)| {
-        let high = height(slot.scores.responses() as f64, step.saturating_mul(INTERVALS) as f64);
-        Bar {
-            text: spoken(slot),
-            hit_x: fixed(width * i as f64),
-            hit_width: fixed(width),
-            x: fixed(width * (i as f64 + 0.16)),
-            width: fixed(width * 0.68),
-            y: fixed(BOTTOM - high),
-            height: fixed(high),
-        }
+    let scale = Scale::of(slots.iter().map(|slot| slot.scores.responses()));
+    let column = |slot: &Slot| Column {
+        label: short_day(slot.from),
+        text: spoken(slot),
+        bar: scale.height(slot.scores.responses()),
+        line: slot.scores.average().map(|average| (average - 1.0) / SCORE_STEPS),
+        dot: slots.len() <= MOST_DOTS,
     };
-    let averages: Vec<Option<f64>> = slots.iter().map(|slot| slot.scores.average()).collect();
-    let part = |(i, (from, to)): (usize, (&Option<f64>, &Option<f64>))| {
-        let (from, to) = ((*from)?, (*to)?);
-        Some(Part {
-            x1: fixed(centre(i)),
-            y1: fixed(score_y(from)),
-            x2: fixed(centre(i + 1)),
-            y2: fixed(score_y(to)),
-        })
-    };
-    let dot = |(i, average): (usize, &Option<f64>)| {
-        average.map(|average| Dot { x: fixed(centre(i)), y: fixed(score_y(average)) })
-    };
-    let grid = |i: u64| BOTTOM - height(i as f64, INTERVALS as f64);
-    let tick = |i: u64, text: String| Tick { y: grid(i), text_y: grid(i) + 4.0, text };
-    let every = slots.len().div_ceil(MOST_LABELS).max(1);
-    let below = |(i, slot): (usize, &Slot)| Below { x: fixed(centre(i)), text: short_day(slot.from) };
+    let columns: Vec<_> = slots.iter().map(column).collect();
     let (unit, unit_title, heading) =
         if weekly { ("week", "Week", "Responses per week") } else { ("day", "Day", "Responses per day") };
     Chart {
@@ -136,15 +66,7 @@ pub(super) fn over_time(period: Period, points: &[Point]) -> Chart {
         description: described(&slots, unit),
         unit,
         unit_title,
-        left: (0..=INTERVALS).map(|i| tick(i, grouped(step.saturating_mul(i)))).collect(),
-        right: (0..=INTERVALS).map(|i| tick(i, (i + 1).to_string())).collect(),
-        bottom: slots.iter().enumerate().step_by(every).map(below).collect(),
-        bars: slots.iter().enumerate().map(bar).collect(),
-        line: averages.iter().zip(averages.iter().skip(1)).enumerate().filter_map(part).collect(),
-        dots: match slots.len() {
-            0..=45 => averages.iter().enumerate().filter_map(dot).collect(),
-            _ => Vec::new(),
-        },
+        plot: Plot::new(&columns, |i| scale.mark(i), |i| (i + 1).to_string()),
         rows: slots.iter().map(row).collect(),
     }
 }
@@ -162,26 +84,6 @@ fn together(days: &[Slot]) -> Option<Slot> {
         }
     }
     Some(Slot { from: days.first()?.from, to: days.last()?.to, scores })
-}
-
-/// The smallest round step of which four hold `most`.
-pub(super) fn step_for(most: u64) -> u64 {
-    let least = most.div_ceil(INTERVALS).max(1);
-    let mut magnitude: u64 = 1;
-    loop {
-        for digit in [10, 15, 20, 25, 30, 40, 50, 60, 80] {
-            let Some(step) = magnitude.checked_mul(digit) else { return least };
-            if step.is_multiple_of(10) && step / 10 >= least {
-                return step / 10;
-            }
-        }
-        magnitude = magnitude.saturating_mul(10);
-    }
-}
-
-/// A number as the drawing has it.
-pub(super) fn fixed(value: f64) -> String {
-    format!("{value:.2}")
 }
 
 fn average_text(scores: Scores) -> String {
@@ -245,24 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_round_and_hold_the_most() {
-        for (most, step) in
-            [(0, 1), (1, 1), (4, 1), (5, 2), (13, 4), (40, 10), (41, 15), (1000, 250), (1001, 300)]
-        {
-            assert_eq!(step_for(most), step, "{most}");
-        }
-        assert!(step_for(u64::MAX) > 0);
-    }
-
-    #[test]
     fn a_day_without_responses_parts_the_line() {
         let points = [point("2026-11-01", [0, 0, 0, 0, 4]), point("2026-11-03", [2, 0, 0, 0, 0])];
         let chart = over_time(period("2026-11-01", "2026-11-03"), &points);
-        assert_eq!(chart.bars.len(), 3);
-        assert_eq!(chart.line.len(), 0);
-        assert_eq!(chart.dots.len(), 2);
-        assert_eq!(chart.bars[0].height, "192.00");
-        assert_eq!(chart.bars[1].height, "0.00");
+        assert_eq!(chart.plot.bars.len(), 3);
+        assert_eq!(chart.plot.line.len(), 0);
+        assert_eq!(chart.plot.dots.len(), 2);
+        assert_eq!(chart.plot.bars[0].height, "192.00");
+        assert_eq!(chart.plot.bars[1].height, "0.00");
         assert_eq!(chart.rows[2].average, "1.00");
     }
 
@@ -270,7 +162,7 @@ mod tests {
     fn long_periods_are_drawn_per_week() {
         let points = [point("2026-01-01", [0, 0, 0, 0, 1]), point("2026-01-07", [0, 0, 0, 0, 1])];
         let chart = over_time(period("2026-01-01", "2026-12-31"), &points);
-        assert_eq!(chart.bars.len(), 53);
+        assert_eq!(chart.plot.bars.len(), 53);
         assert_eq!(chart.unit, "week");
         assert_eq!(chart.rows[0].responses, "2");
     }

@@ -51,12 +51,14 @@ pub(super) async fn show(
     let issuer = app.config.issuer();
     let first = First {
         token: format!(
-            "TOKEN=$(curl -sS {issuer}/oauth2/token \\\n  -u 'KEY_ID:KEY_SECRET' -d grant_type=client_credentials |\n  \
+            "FEEDBACK_KEY_ID=key_…\nFEEDBACK_KEY_SECRET=fbs_…\n\
+             FEEDBACK_TOKEN=$(curl -sS {issuer}/oauth2/token \\\n  \
+             -u \"$FEEDBACK_KEY_ID:$FEEDBACK_KEY_SECRET\" -d grant_type=client_credentials |\n  \
              sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')"
         ),
         response: format!(
             "curl -sS {issuer}/v1/environments/{id}/responses \\\n  \
-             -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  \
+             -H \"Authorization: Bearer $FEEDBACK_TOKEN\" -H 'Content-Type: application/json' \\\n  \
              -d '{{\"responses\": [{{\"score\": 5, \"text\": \"Just what I needed\"}}]}}'"
         ),
     };

@@ -51,8 +51,8 @@ impl Made {
             stopped,
             curl_token: format!("curl -sS {request}"),
             curl_access: format!(
-                "TOKEN=$(curl -sS {request} |\n  sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')\n\
-                 curl -sS -H \"Authorization: Bearer $TOKEN\" {issuer}/v1/access"
+                "FEEDBACK_TOKEN=$(curl -sS {request} |\n  sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')\n\
+                 curl -sS -H \"Authorization: Bearer $FEEDBACK_TOKEN\" {issuer}/v1/access"
             ),
             exports: format!("export FEEDBACK_KEY_ID={id}\nexport FEEDBACK_KEY_SECRET={secret}"),
             programs: programs(issuer, &Example::of(keypair)),

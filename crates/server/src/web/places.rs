@@ -13,6 +13,7 @@ use super::door::base;
 use super::dress::page;
 use super::failure::PageError;
 use super::outcome::Outcome;
+use super::part::cut;
 use super::session::SignedIn;
 use super::shell::Shell;
 use crate::app::App;
@@ -71,9 +72,7 @@ pub(super) async fn list(
 ) -> Result<Response, PageError> {
     let after = part.after().ok_or(PageError::NotFound)?;
     let mut places = app.store.places_of(person.user.id, Slice { after, limit: LISTED + 1 }).await?;
-    let more = places.len() > LISTED as usize;
-    places.truncate(LISTED as usize);
-    let next = places.last().filter(|_| more).map(|last| match last.place {
+    let next = cut(&mut places, LISTED).map(|last| match last.place {
         Place::Account(account) => format!("/environments?account={account}"),
         Place::Environment(environment, account) => {
             format!("/environments?account={account}&environment={environment}")

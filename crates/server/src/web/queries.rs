@@ -5,8 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query as Parameters, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{Name, Query, QueryId, QuestionText, Role};
-use serde::Deserialize;
+use domain::{Name, Query, QuestionText, Role};
 use storage::Slice;
 
 use super::door::{CanAuthor, CanRead};
@@ -14,6 +13,7 @@ use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::outcome::Outcome;
+use super::part::{Part, cut};
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
@@ -38,29 +38,17 @@ struct Row {
     created: When,
 }
 
-/// Which part of the list.
-#[derive(Deserialize)]
-pub(super) struct Part {
-    after: Option<String>,
-}
-
 /// `GET /environments/{env}/queries`
 pub(super) async fn list(
     visit: CanRead,
     State(app): State<Arc<App>>,
     Parameters(part): Parameters<Part>,
 ) -> Result<Response, PageError> {
-    let after = match part.after.as_deref().map(str::parse::<QueryId>) {
-        None => None,
-        Some(Ok(id)) => Some(id),
-        Some(Err(_)) => return Err(PageError::NotFound),
-    };
+    let after = part.after()?;
     let (now, base) = (app.clock.now(), visit.base());
     let environment = visit.environment()?.id;
     let mut queries = app.store.queries(environment, Slice { after, limit: LISTED + 1 }).await?;
-    let more = queries.len() > LISTED as usize;
-    queries.truncate(LISTED as usize);
-    let next = queries.last().filter(|_| more).map(|last| format!("{base}/queries?after={}", last.id));
+    let next = cut(&mut queries, LISTED).map(|last| format!("{base}/queries?after={}", last.id));
     let row = |query: &Query| Row {
         href: format!("{base}/queries/{}", query.id),
         title: query.title.to_string(),

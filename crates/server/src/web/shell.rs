@@ -5,6 +5,7 @@ use storage::{NamedPlace, Slice};
 
 use super::door::base;
 use super::failure::PageError;
+use super::part::cut;
 use crate::app::App;
 
 /// As many accounts and environments as the switcher lists.
@@ -29,8 +30,7 @@ impl Shell {
         notice: Option<&'static str>,
     ) -> Result<Self, PageError> {
         let mut places = app.store.places_of(user.id, Slice::first(LISTED + 1)).await?;
-        let more = places.len() > LISTED as usize;
-        places.truncate(LISTED as usize);
+        let more = cut(&mut places, LISTED).is_some();
         let (here, place) = current.map(|(place, here)| (place.owner(), here)).unzip();
         let accounts = switcher(places, here);
         Ok(Self { user: user.email.to_string(), place, accounts, more, notice })

@@ -18,6 +18,7 @@ use super::dress::page;
 use super::failure::PageError;
 use super::form::Fields;
 use super::outcome::Outcome;
+use super::part::cut;
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
@@ -147,10 +148,8 @@ async fn reached(
     };
     let mut found: Vec<Environment> = match (only, claims.owner) {
         (Some(only), owner) => {
-            let environment = app.live.environment(only).await?;
-            let reached = environment.filter(|environment| {
-                owner.reaches(environment) && narrowed_to.is_none_or(|narrowed| narrowed == only)
-            });
+            let environment = app.live.environment_of(owner, only).await?;
+            let reached = environment.filter(|_| narrowed_to.is_none_or(|narrowed| narrowed == only));
             reached.iter().map(|environment| (**environment).clone()).collect()
         }
         (None, Owner::Account(account)) => {
@@ -158,8 +157,7 @@ async fn reached(
         }
         (None, Owner::Environment(_)) => Vec::new(),
     };
-    let more = found.len() > LISTED as usize;
-    found.truncate(LISTED as usize);
+    let more = cut(&mut found, LISTED).is_some();
     let row = |environment: &Environment| Reached {
         name: environment.name.to_string(),
         href: base(environment.id.into()),

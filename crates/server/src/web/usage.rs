@@ -7,6 +7,7 @@ use domain::{
 
 use super::api_management::address_of;
 use super::door::Admin;
+use super::part::cut;
 use super::when::{When, grouped, long_day};
 use crate::api::operations;
 use crate::app::App;
@@ -128,8 +129,7 @@ pub(super) async fn in_use(app: &App, admin: &Admin) -> Option<InUse> {
     let found = app.store.keypairs_in_use(owner, above, from, LISTED + 1).await;
     let mut found =
         found.inspect_err(|error| tracing::warn!(%error, "which keypairs are in use can't be told")).ok()?;
-    let more = found.len() > LISTED as usize;
-    found.truncate(LISTED as usize);
+    let more = cut(&mut found, LISTED).is_some();
     let row = |used: &domain::KeypairInUse| InUseRow {
         href: format!("{}/{}", address_of(used.owner), used.keypair),
         id: used.keypair.to_string(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::operator::{Operator, id, stdout};
+use crate::operator::{Operator, assert_harmless, id, stderr, stdout};
 
 #[test]
 fn a_keypair_is_disabled_enabled_edited_rotated_and_removed() {
@@ -72,6 +72,23 @@ const P256: &str = "-----BEGIN PUBLIC KEY-----\n\
     -----END PUBLIC KEY-----\n";
 
 #[test]
+fn no_comment_commands_the_terminal() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let comment = "Export\rKey ID  key_other\tnightly";
+    let scope = "feedback-report:read";
+    let create = ["key", "create", "--owner", &account, "--scope", scope, "--comment", comment];
+    let key = id(&operator.json(&create));
+    assert_eq!(operator.json(&["key", "show", &key])["comment"], comment);
+    for act in [&create[..], &["key", "list"], &["key", "show", &key], &["key", "remove", &key]] {
+        let output = operator.run(act);
+        let said = stdout(&output) + &stderr(&output);
+        assert!(said.contains("nightly"), "{said}");
+        assert_harmless(&said);
+    }
+}
+
+#[test]
 fn public_keys_are_registered_and_removed() {
     let operator = Operator::new();
     let account = operator.account("Acme");
@@ -129,6 +146,36 @@ fn public_keys_are_registered_and_removed() {
     ]);
     assert!(made.get("secret").is_none());
     assert_eq!((&made["secrets"], &made["accepts_secrets"]), (&json!([]), &json!(false)));
+}
+
+/// The steps of docs/operations.md, and what says so to whoever tries others.
+#[test]
+fn a_stolen_private_key_never_works_again_once_its_keypair_does() {
+    let operator = Operator::new();
+    let account = operator.account("Acme");
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (stolen, new) = (file("jwk", ED25519), file("pem", P256));
+    let create =
+        ["key", "create", "--owner", &account, "--scope", "feedback-report:read", "--jwk-file", &stolen];
+    let key = id(&operator.json(&create));
+
+    assert_eq!(operator.json(&["key", "disable", &key])["enabled"], false);
+    let rotating = operator.refusal(&["key", "rotate", &key, "--overlap", "0s"]);
+    assert!(rotating.contains("add a new public key and remove the old one"), "{rotating}");
+    let remove = ["key", "remove-public-key", &key, "--n", "1", "--yes"];
+    let removing = operator.refusal(&remove);
+    assert!(removing.contains("add another one first"), "{removing}");
+
+    operator.json(&["key", "add-public-key", &key, "--pem-file", &new]);
+    operator.json(&remove);
+    let enabled = operator.json(&["key", "enable", &key]);
+    assert_eq!((&enabled["enabled"], &enabled["public_keys"][0]["n"]), (&json!(true), &json!(2)));
+    assert_eq!(enabled["public_keys"].as_array().unwrap().len(), 1);
 }
 
 #[test]

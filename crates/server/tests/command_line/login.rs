@@ -9,7 +9,7 @@ use std::sync::mpsc;
 
 use serde_json::{Value, json};
 
-use crate::operator::{Operator, stderr, stdout};
+use crate::operator::{Operator, assert_harmless, stderr, stdout};
 use crate::strange_server::{Answer, METADATA, StrangeServer, metadata, tokens};
 
 /// What would set a terminal's title and clear its screen.
@@ -116,10 +116,6 @@ impl Attempt {
 fn refusal(description: &str) -> Answer {
     let problem = json!({ "error": "server_error", "error_description": description });
     (400, String::new(), problem.to_string().into_bytes())
-}
-
-fn assert_harmless(text: &str) {
-    assert!(!text.chars().any(|character| character != '\n' && character.is_control()), "{text:?}");
 }
 
 #[test]

@@ -104,6 +104,11 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// No character of it is a command to a terminal.
+pub fn assert_harmless(text: &str) {
+    assert!(!text.chars().any(|character| character != '\n' && character.is_control()), "{text:?}");
+}
+
 pub fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }

@@ -50,7 +50,7 @@ fn in_an_emergency_tokens_from_before_stop_within_a_second() {
     operator.json(&["signing-key", "rotate"]);
     assert_eq!(access_status(server, &before), 200);
 
-    let made = operator.json(&["signing-key", "rotate", "--now"]);
+    let made = operator.json(&["signing-key", "rotate", "--now", "--yes"]);
     comes_to(401, || access_status(server, &before));
     assert_eq!(list(&operator), [made], "the others are gone");
     assert_eq!(access_status(server, &token(server, &key)), 200);

@@ -534,6 +534,25 @@ pub async fn people_see_and_end_what_they_granted(f: Fixture) {
     assert!(f.store.grants_by(world.user.id, late, 9).await.unwrap().is_empty());
 }
 
+pub async fn with_a_grant_go_the_codes_on_their_way_to_its_client(f: Fixture) {
+    let world = World::new(f).await;
+    let f = &world.f;
+    let (granted, _) = world.granted().await;
+    let (on_its_way, stranger) = (world.code(), f.user("stranger@example.com").await);
+    let role = Grant { on: world.account.id.into(), role: Role::Author };
+    f.store.grant_role(&f.stamp(), stranger.id, role).await.unwrap();
+    let another_persons = f.code(&world.application, stranger.id);
+    let to_another_client = AuthorizationCode { client: ClientId::CommandLine, ..world.code() };
+    for code in [&on_its_way, &another_persons, &to_another_client] {
+        f.put_code(code).await;
+    }
+    f.store.revoke_grant(&f.stamp(), world.user.id, granted.grant.id).await.unwrap();
+    assert_eq!(world.exchange(&on_its_way, &f.hash()).await, Err(GrantRefusal::Unknown));
+    for code in [another_persons, to_another_client] {
+        assert!(world.exchange(&code, &f.hash()).await.is_ok());
+    }
+}
+
 pub async fn codes_and_grants_go_when_their_time_is_over(f: Fixture) {
     let world = World::new(f).await;
     let f = &world.f;

@@ -68,6 +68,7 @@ impl Fixture {
             event: new_id(at, &Counter(&self.ticks)),
             at,
             actor: Actor::Operator,
+            client: None,
             address: None,
             standing: None,
         }

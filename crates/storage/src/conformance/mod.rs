@@ -6,6 +6,7 @@
 mod application_grants;
 mod applications;
 mod assertions;
+mod changes_of_people;
 mod fixture;
 mod keypairs;
 mod leaked_secrets;
@@ -97,6 +98,7 @@ promises! {
         what_is_for_one_environment_ends_with_it,
         a_grant_made_while_its_application_is_removed_does_not_outlive_it,
         people_see_and_end_what_they_granted,
+        with_a_grant_go_the_codes_on_their_way_to_its_client,
         codes_and_grants_go_when_their_time_is_over,
     }
     assertions {
@@ -158,6 +160,8 @@ promises! {
     standing_of_people {
         a_session_that_ended_changes_nothing,
         a_person_without_a_session_or_token_changes_nothing,
+        a_person_changes_what_the_role_there_allows,
+        after_a_session_ended_no_change_is_its_own,
         a_token_of_an_ended_grant_changes_nothing,
         after_the_line_that_ends_a_grant_none_is_its_own,
     }
@@ -171,6 +175,7 @@ promises! {
     }
     server {
         the_log_is_a_chain_in_the_order_of_commits,
+        the_log_keeps_the_application_that_was_used,
         the_feed_names_what_each_line_touched,
         logs_belong_to_their_owner,
         what_happens_to_an_environment_stands_in_both_logs,

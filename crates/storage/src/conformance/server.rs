@@ -1,4 +1,4 @@
-use domain::{ChainHash, Grant, ObjectRef, Owner, Role};
+use domain::{ChainHash, ClientId, Grant, ObjectRef, Owner, Role, Stamp};
 use jiff::SignedDuration;
 
 use super::Fixture;
@@ -31,6 +31,28 @@ pub async fn the_log_is_a_chain_in_the_order_of_commits(f: Fixture) {
     forged.object.id = "another".to_owned();
     assert_ne!(forged.hash, forged.expected_hash());
     assert_eq!(f.store.events_after(began + 2, 1).await.unwrap()[0].sequence, began + 3);
+}
+
+pub async fn the_log_keeps_the_application_that_was_used(f: Fixture) {
+    let account = f.account().await;
+    let application = f.application(account.id).await;
+    let used = [Some(ClientId::Application(application.id)), None, Some(ClientId::CommandLine)];
+    let began = f.store.last_sequence().await.unwrap();
+    for client in used {
+        let (keypair, _) = f.unsaved_keypair(account.id);
+        f.store.create_keypair(&Stamp { client, ..f.stamp() }, &keypair).await.unwrap();
+    }
+    f.store.remove_application(&f.stamp(), account.id.into(), application.id).await.unwrap();
+    let events = f.store.events_after(began, 3).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.stamp.client).collect::<Vec<_>>(), used);
+    let of_owner = f.store.audit_events(account.id.into(), None, 4).await.unwrap();
+    assert!(of_owner.iter().skip(1).rev().map(|event| event.stamp.client).eq(used));
+    for event in &events {
+        assert_eq!(event.hash, event.expected_hash());
+    }
+    let mut without = events[0].clone();
+    without.stamp.client = None;
+    assert_ne!(without.hash, without.expected_hash());
 }
 
 pub async fn the_feed_names_what_each_line_touched(f: Fixture) {

@@ -1,11 +1,11 @@
 use domain::{
-    Account, Fallen, Grant, GrantTokenClaims, LiveGrant, Outlived, PasswordHash, Query, QuestionText, Role,
-    Scope, Scopes, SigningKeyHash, Stamp, Standing, User,
+    Account, Fallen, Grant, GrantTokenClaims, LiveGrant, Outlived, PasswordHash, Role, Scope, Scopes,
+    SigningKeyHash, Stamp, Standing, User,
 };
 use jiff::SignedDuration;
 
 use super::Fixture;
-use super::fixture::name;
+use super::changes_of_people::{CREATE_QUERY, attempts, refusals};
 use super::server::{add_signing_key, signing_key};
 use crate::StorageError;
 
@@ -26,21 +26,6 @@ fn password() -> PasswordHash {
     PasswordHash::from_phc("$argon2id$of-something-else".to_owned())
 }
 
-/// What came of some changes that the person of the stamp tries to make, each by another verb.
-async fn attempts(f: &Fixture, account: &Account, stamp: &Stamp) -> Vec<Result<(), StorageError>> {
-    let (keypair, _) = f.unsaved_keypair(account.id);
-    let environment = f.environment(account).await;
-    let question = QuestionText::new("How was it?").unwrap();
-    let query = Query { id: f.id(), question, ..f.query(&environment).await };
-    vec![
-        f.store.create_keypair(stamp, &keypair).await,
-        f.store.create_environment(&stamp.further(1), &f.unsaved_environment(account)).await,
-        f.store.create_query(&stamp.further(2), &query).await,
-        f.store.rename_account(&stamp.further(3), account.id, None, &name("Theirs")).await.map(drop),
-        f.store.create_application(&stamp.further(4), &f.unsaved_application(account.id)).await,
-    ]
-}
-
 pub async fn a_session_that_ended_changes_nothing(f: Fixture) {
     let account = f.account().await;
     administrator(&f, &account, "stays@example.com").await;
@@ -49,8 +34,8 @@ pub async fn a_session_that_ended_changes_nothing(f: Fixture) {
         let token = f.session(user.id).await;
         let standing = Some(Standing::Session(domain::SecretHash::from_bytes(token)));
         let now = || Stamp { standing: standing.clone(), event: f.id(), at: f.now(), ..stamp_of(&f, &user) };
-        for (i, done) in attempts(&f, &account, &now()).await.into_iter().enumerate() {
-            assert!(done.is_ok(), "{n} {i}: {done:?}");
+        for (verb, done) in attempts(&f, &account, &now()).await {
+            assert!(done.is_ok(), "{n} {verb}: {done:?}");
         }
         let mut at = None;
         match n {
@@ -60,9 +45,9 @@ pub async fn a_session_that_ended_changes_nothing(f: Fixture) {
             _ => at = Some(f.now() + SignedDuration::from_hours(12)),
         }
         let late = Stamp { at: at.unwrap_or_else(|| f.now()), ..now() };
-        for (i, refused) in attempts(&f, &account, &late).await.into_iter().enumerate() {
+        for (verb, refused) in refusals(&f, &account, &late).await {
             let fallen = matches!(refused, Err(StorageError::Fallen(Fallen::Session)));
-            assert!(fallen, "{n} {i}: {refused:?}");
+            assert!(fallen, "{n} {verb}: {refused:?}");
         }
         let refused = f.store.set_password(&late, user.id, &password()).await;
         assert!(matches!(refused, Err(StorageError::Fallen(Fallen::Session))), "{n}: {refused:?}");
@@ -81,17 +66,75 @@ pub async fn a_person_without_a_session_or_token_changes_nothing(f: Fixture) {
         administrator(&f, &account, "a@example.com").await,
         administrator(&f, &account, "b@example.com").await,
     );
-    for refused in attempts(&f, &account, &stamp_of(&f, &user)).await {
-        assert!(matches!(refused, Err(StorageError::NotAllowed)), "{refused:?}");
+    for (verb, refused) in refusals(&f, &account, &stamp_of(&f, &user)).await {
+        assert!(matches!(refused, Err(StorageError::NotAllowed)), "{verb}: {refused:?}");
     }
     let by_another = Stamp { standing: f.signed_in(&other).await.standing, ..stamp_of(&f, &user) };
-    for refused in attempts(&f, &account, &by_another).await {
-        assert!(matches!(refused, Err(StorageError::Fallen(Fallen::Session))), "{refused:?}");
+    for (verb, refused) in refusals(&f, &account, &by_another).await {
+        assert!(matches!(refused, Err(StorageError::Fallen(Fallen::Session))), "{verb}: {refused:?}");
+    }
+    let (_, claims) = token(&f, &account, &other).await;
+    for (verb, refused) in refusals(&f, &account, &by_token(&f, &user, claims)).await {
+        let fallen = matches!(refused, Err(StorageError::Fallen(Fallen::Outlived(Outlived::Grant, None))));
+        assert!(fallen, "{verb}: {refused:?}");
     }
     let own = f.signed_in(&user).await;
     let refused = f.store.set_password(&own, other.id, &password()).await;
     assert!(matches!(refused, Err(StorageError::NotAllowed)), "another's password");
     f.store.set_password(&own, user.id, &password()).await.unwrap();
+}
+
+pub async fn a_person_changes_what_the_role_there_allows(f: Fixture) {
+    let (account, elsewhere) = (f.account().await, f.account().await);
+    let sibling = f.environment(&account).await;
+    for (n, (on, role)) in [
+        (account.id.into(), Role::Administrator),
+        (account.id.into(), Role::Author),
+        (account.id.into(), Role::Reader),
+        (sibling.id.into(), Role::Administrator),
+        (elsewhere.id.into(), Role::Administrator),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let user = f.user(&format!("{n}@example.com")).await;
+        f.store.grant_role(&f.stamp(), user.id, Grant { on, role }).await.unwrap();
+        let stamp = f.signed_in(&user).await;
+        if n == 0 {
+            for (verb, done) in attempts(&f, &account, &stamp).await {
+                assert!(done.is_ok(), "{verb}: {done:?}");
+            }
+            continue;
+        }
+        for (verb, done) in refusals(&f, &account, &stamp).await {
+            let may = verb == CREATE_QUERY && role == Role::Author;
+            let right = if may { done.is_ok() } else { matches!(done, Err(StorageError::NotAllowed)) };
+            assert!(right, "{role} on {on}: {verb}: {done:?}");
+        }
+    }
+}
+
+pub async fn after_a_session_ended_no_change_is_its_own(f: Fixture) {
+    let account = f.account().await;
+    let user = administrator(&f, &account, "person@example.com").await;
+    for _ in 0..10 {
+        let token = f.session(user.id).await;
+        let standing = Some(Standing::Session(domain::SecretHash::from_bytes(token)));
+        let making: Vec<_> = (0..8)
+            .map(|_| {
+                let stamp = Stamp { standing: standing.clone(), ..stamp_of(&f, &user) };
+                let (f, (keypair, _)) = (f.clone(), f.unsaved_keypair(account.id));
+                tokio::spawn(async move { f.store.create_keypair(&stamp, &keypair).await })
+            })
+            .collect();
+        f.store.delete_session(&token).await.unwrap();
+        let ended = f.store.last_sequence().await.unwrap();
+        for task in making {
+            let made = task.await.unwrap();
+            assert!(matches!(made, Ok(()) | Err(StorageError::Fallen(Fallen::Session))), "{made:?}");
+        }
+        assert_eq!(f.store.last_sequence().await.unwrap(), ended);
+    }
 }
 
 /// A grant of the person's with every scope of an account, and what a token of it stands on.
@@ -126,8 +169,8 @@ pub async fn a_token_of_an_ended_grant_changes_nothing(f: Fixture) {
     for n in 0..7 {
         let user = administrator(&f, &account, &format!("{n}@example.com")).await;
         let (live, claims) = token(&f, &account, &user).await;
-        for done in attempts(&f, &account, &by_token(&f, &user, claims)).await {
-            assert!(done.is_ok(), "{n}: {done:?}");
+        for (verb, done) in attempts(&f, &account, &by_token(&f, &user, claims)).await {
+            assert!(done.is_ok(), "{n} {verb}: {done:?}");
         }
         let mut late = by_token(&f, &user, claims);
         let mut why = Fallen::Outlived(Outlived::Grant, None);
@@ -151,9 +194,9 @@ pub async fn a_token_of_an_ended_grant_changes_nothing(f: Fixture) {
                 why = Fallen::Outlived(Outlived::SigningKey, None);
             }
         }
-        for (i, refused) in attempts(&f, &account, &late).await.into_iter().enumerate() {
+        for (verb, refused) in refusals(&f, &account, &late).await {
             let same = matches!(&refused, Err(StorageError::Fallen(fallen)) if *fallen == why);
-            assert!(same, "{n} {i}: {refused:?}");
+            assert!(same, "{n} {verb}: {refused:?}");
         }
     }
 }

@@ -83,6 +83,16 @@ impl Text {
     }
 }
 
+/// What the page calls in a shell what stands in an address.
+const VARIABLES: [(&str, &str); 6] = [
+    ("acc", "ACCOUNT"),
+    ("env", "ENVIRONMENT"),
+    ("key", "KEYPAIR"),
+    ("qry", "QUERY"),
+    ("app", "APPLICATION"),
+    ("n", "N"),
+];
+
 /// The operations, by the tags of the document and in their order.
 pub(super) fn sections(document: &Value) -> Vec<Section> {
     items(document, "/tags")
@@ -227,12 +237,15 @@ fn answers(document: &Value, operation: &Value) -> Vec<Answer> {
 }
 
 fn curl(document: &Value, method: &str, path: &str, operation: &Value, schema: Option<&Value>) -> String {
+    let path = VARIABLES.iter().fold(path.to_owned(), |path, (name, variable)| {
+        path.replace(&format!("{{{name}}}"), &format!("${variable}"))
+    });
     let mut lines = vec![match method {
-        "get" => format!("curl \"$FEEDBACK{path}\""),
-        _ => format!("curl -X {} \"$FEEDBACK{path}\"", method.to_uppercase()),
+        "get" => format!("curl \"$FEEDBACK_URL{path}\""),
+        _ => format!("curl -X {} \"$FEEDBACK_URL{path}\"", method.to_uppercase()),
     }];
     if !matches!(access(operation), Access::Public) {
-        lines.push("-H \"Authorization: Bearer $TOKEN\"".to_owned());
+        lines.push("-H \"Authorization: Bearer $FEEDBACK_TOKEN\"".to_owned());
     }
     if let Some(schema) = schema {
         lines.push("-H \"Content-Type: application/json\"".to_owned());

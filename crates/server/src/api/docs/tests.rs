@@ -31,6 +31,35 @@ async fn every_operation_and_every_problem_stands_on_the_page() {
 }
 
 #[tokio::test]
+async fn every_command_can_be_pasted_once_the_variables_of_the_page_are_set() {
+    let (page, _) = page().await;
+    let blocks: Vec<_> = page
+        .text
+        .split("<pre id=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('>')?.1.split("</pre>").next())
+        .filter(|block| !block.starts_with("import "))
+        .collect();
+    assert!(blocks.len() > 50, "{}", blocks.len());
+    let letter = |c: char| c.is_ascii_uppercase() || c == '_';
+    let set: Vec<_> = blocks
+        .iter()
+        .flat_map(|block| block.lines())
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name)
+        .filter(|name| name.chars().all(letter))
+        .collect();
+    for block in blocks {
+        let address = block.split("$FEEDBACK_URL").nth(1).and_then(|rest| rest.split(['"', '&']).next());
+        assert!(!address.unwrap_or_default().contains('{'), "curl takes that for a pattern: {block}");
+        for used in block.split('$').skip(1).filter(|rest| !rest.starts_with('(')) {
+            let name = used.split(|c| !letter(c)).next().unwrap_or_default();
+            assert!(set.contains(&name), "${name} is never set: {block}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn nothing_on_the_page_is_inline_or_from_another_host() {
     let (page, test) = page().await;
     for forbidden in ["<script>", "style=\"", "<style", "onclick", "src=\"http", "href=\"http"] {

@@ -142,6 +142,7 @@ impl Rotation {
 
 /// A public key to register: `jwk` or `pem`, one of them.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPublicKey {
     /// The public key as a JWK (RFC 7517), without private members. Its `kid`, if it has one, must be its thumbprint

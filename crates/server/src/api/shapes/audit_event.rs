@@ -1,4 +1,4 @@
-use domain::{Actor, AuditEvent, ObjectRef, Timestamp};
+use domain::{AuditEvent, ObjectRef, Stamp, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -51,6 +51,10 @@ struct ActorShape {
     /// Its identifier, or its type where it has none.
     #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
     name: String,
+    /// The client_id of the application that the person used; only of such a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "app_01jx1m2q6fe8gtvdb2v3cx2xkq", required = false)]
+    client_id: Option<String>,
 }
 
 /// What a change touched.
@@ -71,7 +75,7 @@ impl From<&AuditEvent> for AuditEventShape {
         Self {
             id: event.stamp.event.to_string(),
             at: event.stamp.at,
-            actor: ActorShape::from(&event.stamp.actor),
+            actor: ActorShape::from(&event.stamp),
             address: event.stamp.address.clone(),
             action: event.action.clone(),
             object: ObjectShape::from(&event.object),
@@ -82,10 +86,16 @@ impl From<&AuditEvent> for AuditEventShape {
     }
 }
 
-impl From<&Actor> for ActorShape {
-    fn from(actor: &Actor) -> Self {
-        // A program learns who a person is by identifier only, never by e-mail address.
-        Self { kind: actor.kind(), id: actor.id(), name: maker(actor) }
+impl From<&Stamp> for ActorShape {
+    fn from(stamp: &Stamp) -> Self {
+        let actor = &stamp.actor;
+        Self {
+            kind: actor.kind(),
+            id: actor.id(),
+            // A program learns who a person is by identifier only, never by e-mail address.
+            name: maker(actor),
+            client_id: stamp.client.map(|client| client.to_string()),
+        }
     }
 }
 

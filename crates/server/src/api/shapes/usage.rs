@@ -27,6 +27,9 @@ pub(crate) struct UsageShape {
     /// The day with which the last seven days begin, which `operations` are of.
     #[schema(value_type = String, format = Date, example = "2026-11-20")]
     operations_from: Date,
+    /// The last token that it obtained in these seven days, if any.
+    #[schema(required = true)]
+    last_token: Option<CallShape>,
     /// What was done with it in the last seven days, or refused it for its scopes, the latest first.
     operations: Vec<OperationUseShape>,
 }
@@ -57,6 +60,21 @@ struct ScopeUseShape {
     /// would do, the first of them in this list counts.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
+}
+
+/// When, from where and by which program it was.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Call)]
+struct CallShape {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// From which network address it came, where that is known.
+    #[schema(required = true, example = "192.0.2.7")]
+    address: Option<String>,
+    /// What the program called itself: the first product of its `User-Agent`.
+    #[schema(required = true, example = "python-requests/2.32.3")]
+    program: Option<String>,
 }
 
 /// What a keypair did with an operation of the API.
@@ -95,6 +113,7 @@ impl UsageShape {
             known_since: usage.since,
             scopes: usage.scopes.iter().map(ScopeUseShape::from).collect(),
             operations_from: usage_from(now, USAGE_RECENT),
+            last_token: usage.token.as_ref().map(CallShape::from),
             operations: usage.operations.iter().map(OperationUseShape::from).collect(),
         }
     }
@@ -109,6 +128,16 @@ impl From<&UsageDay> for UsageDayShape {
 impl From<&ScopeUse> for ScopeUseShape {
     fn from(used: &ScopeUse) -> Self {
         Self { scope: used.scope, last_used_at: used.last_used_at }
+    }
+}
+
+impl From<&Call> for CallShape {
+    fn from(Call { at, address, program }: &Call) -> Self {
+        Self {
+            at: *at,
+            address: address.map(|address| address.to_string()),
+            program: program.as_ref().map(ToString::to_string),
+        }
     }
 }
 

@@ -57,6 +57,7 @@ fn stamp(random: &Seeded, at: Timestamp, by: &Author) -> Stamp {
         event: new_id(at, random),
         at,
         actor: by.actor.clone(),
+        client: None,
         address: None,
         standing: by.standing.clone(),
     }

@@ -17,6 +17,15 @@ use crate::cli::failure::{Failure, Result};
 /// How long a change by the command line takes to reach a running server at the most.
 const REACHES_WITHIN: Duration = Duration::from_secs(1);
 
+/// Obtains a token and shows the answer.
+const TOKEN_COMMAND: &str = "ANSWER=$(curl -sS -u \"$FEEDBACK_KEY_ID:$FEEDBACK_KEY_SECRET\" -d grant_type=client_credentials \
+    \"$FEEDBACK_URL/oauth2/token\"); echo \"$ANSWER\"\n\
+    FEEDBACK_TOKEN=$(printf %s \"$ANSWER\" | sed -E 's/.*\"access_token\" *: *\"([^\"]*)\".*/\\1/')";
+
+/// Shows only whether the token works.
+const STATUS_COMMAND: &str = "curl -sS -o /dev/null -w '%{http_code}\\n' \"$FEEDBACK_URL/v1/access\" \
+    -H \"Authorization: Bearer $FEEDBACK_TOKEN\"";
+
 /// What the tour is given.
 pub(super) struct Tour<'a> {
     pub(super) app: &'a App,
@@ -38,23 +47,23 @@ impl Tour<'_> {
             "Made in the Web UI (Administration -> Access management -> API management), or here by `feedback key create`.",
         )?;
         command(&format!("FEEDBACK_URL={url}"))?;
-        command(&format!("KEY_ID={}", keypair.id))?;
-        command(&format!("KEY_SECRET={}", secret.reveal()))?;
+        command(&format!("FEEDBACK_KEY_ID={}", keypair.id))?;
+        command(&format!("FEEDBACK_KEY_SECRET={}", secret.reveal()))?;
         command(&format!("ENVIRONMENT={environment}"))?;
 
         heading("2. It exchanges the keypair for an access token")?;
-        command(&token_command("TOKEN", "KEY_ID", "KEY_SECRET"))?;
+        command(TOKEN_COMMAND)?;
         let (token, granted) = self.client.token(keypair.id, secret).await?;
         answer(&granted.succeeded("the token endpoint")?)?;
 
         heading("3. What is this token, and what does it reach?")?;
-        command(&get_command("TOKEN", "/v1/access"))?;
+        command(&get_command("/v1/access"))?;
         answer(&self.client.get(&token, "/v1/access").await?.succeeded("/v1/access")?)?;
 
         heading("4. The last four weeks as one data point, each person counted once")?;
         let period = Period::ending(Offset::UTC.to_datetime(self.app.clock.now()).date(), 28);
         let report = format!("reports/overview?from={}&to={}&combine=true", period.from(), period.to());
-        command(&get_command("TOKEN", &format!("/v1/environments/$ENVIRONMENT/{report}")))?;
+        command(&get_command(&format!("/v1/environments/$ENVIRONMENT/{report}")))?;
         let path = format!("/v1/environments/{environment}/{report}");
         answer(&self.client.get(&token, &path).await?.succeeded("the report")?)?;
 
@@ -62,7 +71,7 @@ impl Tour<'_> {
         let body =
             r#"{"responses": [{"id": "demo-1", "score": 5, "text": "Easy!", "respondent": "customer-7"}]}"#;
         command(&format!(
-            "curl -sS -X POST \"$FEEDBACK_URL/v1/environments/$ENVIRONMENT/responses\" -H \"Authorization: Bearer $TOKEN\" \\\n  \
+            "curl -sS -X POST \"$FEEDBACK_URL/v1/environments/$ENVIRONMENT/responses\" -H \"Authorization: Bearer $FEEDBACK_TOKEN\" \\\n  \
              -H 'Content-Type: application/json' -d '{body}'; echo"
         ))?;
         let path = format!("/v1/environments/{environment}/responses");
@@ -73,36 +82,33 @@ impl Tour<'_> {
             "In the Web UI, by the API, or as here by the command line, which reaches a running server within a second.",
         )?;
         let feedback = CommandLine::of(self.app)?;
-        command(&feedback.shown("key disable \"$KEY_ID\""))?;
+        command(&feedback.shown("key disable \"$FEEDBACK_KEY_ID\""))?;
         command("sleep 1")?;
         feedback.run(&["key", "disable", &keypair.id.to_string()]).await?;
-        command(&get_command("TOKEN", "/v1/access").replace("curl -sS", "curl -sS -i"))?;
+        command(&get_command("/v1/access").replace("curl -sS", "curl -sS -i"))?;
         answer(&self.refused(&token).await?)?;
 
         heading("7. Enabled again, it gets new tokens; the old one stays dead")?;
-        command(&feedback.shown("key enable \"$KEY_ID\""))?;
+        command(&feedback.shown("key enable \"$FEEDBACK_KEY_ID\""))?;
         command("sleep 1")?;
         feedback.run(&["key", "enable", &keypair.id.to_string()]).await?;
         tokio::time::sleep(REACHES_WITHIN / 2).await;
         let status = |answer: &Answer| answer.status.as_u16();
         let old = self.client.get(&token, "/v1/access").await?.refused("/v1/access")?;
-        command(&status_command("TOKEN"))?;
+        command(STATUS_COMMAND)?;
         prose(&format!("  {}", status(&old)))?;
         let token = self.token_again().await?;
-        command(&token_command("TOKEN", "KEY_ID", "KEY_SECRET").replace("; echo \"$ANSWER\"", ""))?;
+        command(&TOKEN_COMMAND.replace("; echo \"$ANSWER\"", ""))?;
         let new = self.client.get(&token, "/v1/access").await?.succeeded("/v1/access")?;
-        command(&status_command("TOKEN"))?;
+        command(STATUS_COMMAND)?;
         prose(&format!("  {}", status(&new)))?;
 
         heading("8. A keypair of the account reaches every environment of it, also later ones")?;
         let (keypair, secret) = &self.account_key;
-        command(&format!("ACCOUNT_KEY_ID={}", keypair.id))?;
-        command(&format!("ACCOUNT_KEY_SECRET={}", secret.reveal()))?;
-        command(
-            &token_command("ACCOUNT_TOKEN", "ACCOUNT_KEY_ID", "ACCOUNT_KEY_SECRET")
-                .replace("; echo \"$ANSWER\"", ""),
-        )?;
-        command(&get_command("ACCOUNT_TOKEN", "/v1/environments"))?;
+        command(&format!("FEEDBACK_KEY_ID={}", keypair.id))?;
+        command(&format!("FEEDBACK_KEY_SECRET={}", secret.reveal()))?;
+        command(&TOKEN_COMMAND.replace("; echo \"$ANSWER\"", ""))?;
+        command(&get_command("/v1/environments"))?;
         let (token, _) = self.client.token(keypair.id, secret).await?;
         answer(&self.client.get(&token, "/v1/environments").await?.succeeded("/v1/environments")?)
     }
@@ -133,21 +139,8 @@ impl Tour<'_> {
     }
 }
 
-fn token_command(token: &str, id: &str, secret: &str) -> String {
-    format!(
-        "ANSWER=$(curl -sS -u \"${id}:${secret}\" -d grant_type=client_credentials \"$FEEDBACK_URL/oauth2/token\"); echo \"$ANSWER\"\n\
-         {token}=$(printf %s \"$ANSWER\" | sed -E 's/.*\"access_token\" *: *\"([^\"]*)\".*/\\1/')"
-    )
-}
-
-fn get_command(token: &str, path: &str) -> String {
-    format!("curl -sS \"$FEEDBACK_URL{path}\" -H \"Authorization: Bearer ${token}\"; echo")
-}
-
-fn status_command(token: &str) -> String {
-    format!(
-        "curl -sS -o /dev/null -w '%{{http_code}}\\n' \"$FEEDBACK_URL/v1/access\" -H \"Authorization: Bearer ${token}\""
-    )
+fn get_command(path: &str) -> String {
+    format!("curl -sS \"$FEEDBACK_URL{path}\" -H \"Authorization: Bearer $FEEDBACK_TOKEN\"; echo")
 }
 
 /// This program's own command line on the demo's data, as another process.

@@ -1,9 +1,10 @@
 //! Registering applications, and removing them.
 
 use axum::http::StatusCode;
-use domain::Role;
+use domain::{Actor, ClientId, Name, Role, Stamp};
 
 use super::House;
+use crate::app::Author;
 
 #[tokio::test]
 async fn an_administrator_registers_and_removes_an_application() {
@@ -52,4 +53,25 @@ async fn what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays() {
         assert!(answer.body.contains(&format!(">{uris}</textarea>")), "{}", answer.body);
     }
     assert!(house.get(&page, &cookie).await.body.contains("No applications yet"));
+}
+
+#[tokio::test]
+async fn the_audit_log_names_the_application_that_was_used() {
+    let house = House::new().await;
+    let cookie = house.admin().await;
+    let log = format!("/accounts/{}/administration/audit-log", house.account.id);
+    let said = async || house.get(&log, &cookie).await.body.matches("through ").count();
+    assert_eq!(said().await, 0);
+    let operator = Author { actor: Actor::Operator, address: None, standing: None };
+    for (client, through) in [
+        (ClientId::CommandLine, "through Feedback’s command line<"),
+        ("app_01jx1m2q6fe8gtvdb2v3cx2xkq".parse().unwrap(), "through app_01jx1m2q6fe8gtvdb2v3cx2xkq<"),
+    ] {
+        let stamp = Stamp { client: Some(client), ..house.app.stamp(&operator, house.now()) };
+        let name = Name::new(&client.to_string()).unwrap();
+        house.app.store.rename_account(&stamp, house.account.id, None, &name).await.unwrap();
+        let shown = house.get(&log, &cookie).await.body;
+        assert!(shown.contains(through), "{shown}");
+    }
+    assert_eq!(said().await, 2);
 }
