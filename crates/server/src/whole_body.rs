@@ -115,6 +115,7 @@ fn refused(status: StatusCode, why: &'static str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::test_harness::TestApp;
 
     #[tokio::test]
     async fn a_body_is_whole_or_seen_to_be_too_long() {
@@ -122,6 +123,39 @@ mod tests {
         for (sent, kept) in lengths {
             let body = Body::from(vec![b'x'; sent]);
             assert_eq!(read(body, 10).await.unwrap().len(), kept, "{sent}");
+        }
+    }
+
+    #[test]
+    fn long_bodies_have_so_much_room_together() {
+        let bodies = LongBodies::new();
+        let arriving: Vec<_> = (0..32).map(|_| bodies.take(LONGEST).unwrap()).collect();
+        assert!(bodies.take(1).is_none());
+        drop(arriving);
+        assert!(bodies.take(LONGEST).is_some());
+    }
+
+    #[tokio::test]
+    async fn only_who_may_submit_responses_is_given_room_and_only_where_they_go() {
+        let server = TestApp::start().await;
+        let account = server.account("Acme").await;
+        let environment = server.environment(account, "Production").await;
+        let submits = server.token(account, "feedback-responses:create").await;
+        let reads = server.token(account, "feedback-report:read").await;
+        let batches = format!("/v1/environments/{environment}/responses");
+        let long = vec![b' '; LONGEST_ELSEWHERE + 2];
+        for (token, path, kept) in [
+            (&submits, batches.as_str(), long.len()),
+            (&reads, batches.as_str(), LONGEST_ELSEWHERE + 1),
+            (&submits, "/v1/environments/none/responses", LONGEST_ELSEWHERE + 1),
+            (&submits, "/x/responses", LONGEST_ELSEWHERE + 1),
+        ] {
+            let request = Request::post(path)
+                .header(header::AUTHORIZATION, format!("Bearer {token}"))
+                .body(Body::from(long.clone()))
+                .unwrap();
+            let read = read_first(&server.app, request).await.unwrap().into_body();
+            assert_eq!(read.collect().await.unwrap().to_bytes().len(), kept, "{path}");
         }
     }
 }

@@ -57,7 +57,7 @@ pub trait ApplicationGrants: Send + Sync {
     /// What the person granted and that has not run out at `now`, the newest first, at most `limit` of it.
     async fn grants_by(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<NamedGrant>>;
 
-    /// Ends what this person granted. `NotFound`, also if it is another's; `Fallen` if a session that the stamp has was
+    /// Ends what this person granted, and what the same client has not fetched yet. `NotFound`, also if it is another's; `Fallen` if a session that the stamp has was
     /// ended. Without one the caller has a token of the grant, which is all that this takes.
     async fn revoke_grant(&self, stamp: &Stamp, user: UserId, id: GrantId) -> Result<()>;
 }

@@ -304,3 +304,21 @@ impl Touched {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::api::test_harness::TestApp;
+
+    #[tokio::test]
+    async fn somebody_elses_environment_is_not_looked_for_in_memory() {
+        let server = TestApp::start().await;
+        let (own, others) = (server.account("Acme").await, server.account("Other").await);
+        let id = server.environment(others, "Elsewhere").await;
+        let live = &server.app.live;
+        assert!(live.environment_of(own.into(), id).await.unwrap().is_none());
+        assert!(live.environments.get(&id).is_none(), "nor kept there");
+        assert!(live.environment_of(others.into(), id).await.unwrap().is_some());
+        assert!(live.environments.get(&id).is_some());
+        assert!(live.environment_of(own.into(), id).await.unwrap().is_none());
+    }
+}

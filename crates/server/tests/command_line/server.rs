@@ -105,8 +105,13 @@ pub fn access_status(server: &str, token: &str) -> u16 {
 }
 
 /// Asks again for a second at the most, until the answer is this one.
-pub fn comes_to(expected: u16, mut ask: impl FnMut() -> u16) {
-    let deadline = Instant::now() + Duration::from_secs(1);
+pub fn comes_to(expected: u16, ask: impl FnMut() -> u16) {
+    comes_within(Duration::from_secs(1), expected, ask);
+}
+
+/// Asks again for so long at the most, until the answer is this one.
+pub fn comes_within(patience: Duration, expected: u16, mut ask: impl FnMut() -> u16) {
+    let deadline = Instant::now() + patience;
     loop {
         let answer = ask();
         if answer == expected || Instant::now() > deadline {
