@@ -20,6 +20,13 @@ export class ApiManagement {
     return within.getByRole('button', { name, exact: true });
   }
 
+  /** Opens the step before an act that can't be undone, and takes it. */
+  async confirm(act) {
+    const step = this.page.locator('details').filter({ has: this.page.getByRole('button', { name: act, includeHidden: true }) });
+    await step.locator('summary').click();
+    await step.getByRole('button', { name: act }).click();
+  }
+
   row(keypair) {
     return this.page.getByRole('row').filter({ hasText: keypair.id });
   }

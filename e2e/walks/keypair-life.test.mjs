@@ -126,15 +126,22 @@ test('the life of a keypair, for everybody who may manage it', async (t) => {
     const rotated = await management.rotate(keypair, javaScriptEnabled ? OVERLAP : WHEN_IDLE);
     await management.finishReading();
     await assertWorks(product, renewed);
-    await assertWorks(product, await tokenFor(product, rotated));
+    const last = await tokenFor(product, rotated);
+    await assertWorks(product, last);
+
+    await management.press(keypair, 'Edit');
+    await management.confirm(/^End now secret 1 /);
+    await page.getByText('The secret stopped working.').waitFor();
+    await assertDead(product, renewed);
+    await assertInvalidClient(product, keypair);
+    await assertWorks(product, last);
 
     visitor.expectRefusal(`${management.path}/${keypair.id}/remove`);
     await management.startRemoving(keypair, 'no way');
     await page.getByRole('textbox', { name: /last 6 characters/ }).waitFor();
     await tokenFor(product, rotated);
     await management.remove(keypair);
-    await assertDead(product, renewed);
-    await assertInvalidClient(product, keypair);
+    await assertDead(product, last);
     await assertInvalidClient(product, rotated);
   }
 });

@@ -69,14 +69,14 @@ test('a keypair goes over to signing', async (t) => {
 
       const { status, body } = await signIn(product, keypair, privateKey);
       assert.equal(status, 200, JSON.stringify(body));
-      await management.button('Stop accepting secrets').click();
+      await management.confirm('Stop accepting secrets');
       await management.button('Accept secrets').waitFor();
       await assertDead(product, bySecret);
       await assertInvalidClient(product, keypair);
       await assertWorks(product, body.access_token);
 
       await management.button('Accept secrets').click();
-      await management.button('Remove').click();
+      await management.confirm(/^Remove public key \d+ /);
       await page.getByText('The public key was removed.').waitFor();
       await assertDead(product, body.access_token);
       assert.equal((await signIn(product, keypair, privateKey)).status, 401);

@@ -52,7 +52,7 @@ test('what keypairs are used for, what a token reaches, and a first request', as
       await page.getByRole('img', { name: /Requests and tokens per day/ }).waitFor();
 
       await management.button('Edit').click();
-      await page.getByText(/Let 3 requests in during the last 7 days/).waitFor();
+      await page.getByText(/3 requests in 7 days, the last/).waitFor();
       await page.goBack();
       await management.button('Remove unused scopes').click();
       await page.getByText('The scopes that were not used were removed.').waitFor();

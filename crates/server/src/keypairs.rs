@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::{
     Action, Actor, Held, KeyId, KeySecret, Keypair, KeypairEdit, KeypairRefusal, KeypairUsage, NewKeypair,
-    OldSecrets, Owner, Scopes, Stamp, Timestamp, USAGE_KEPT, VerifyingKey, usage_from,
+    OldSecrets, Owner, Scopes, Stamp, Timestamp, TokenBinding, USAGE_KEPT, VerifyingKey, usage_from,
 };
 use storage::StorageError;
 
@@ -29,6 +29,12 @@ fn handing_on(stamp: Stamp, held: Option<&Held>, scopes: impl FnOnce(&Held) -> S
         Some(held) => stamp.handing_on(scopes(held), &held.allowed_addresses),
         None => stamp,
     }
+}
+
+/// Whether tokens can be bound so: where the certificates of clients are not seen, a keypair whose tokens must be bound to
+/// one would obtain none.
+pub(crate) fn can_be_bound(app: &App, binding: TokenBinding) -> bool {
+    binding != TokenBinding::Mtls || app.config.sees_client_certificates()
 }
 
 /// Makes a keypair. `held` is what the caller holds itself, if it is a program.

@@ -109,7 +109,7 @@
         continue;
       }
       const unit = steps.find(([limit]) => Math.abs(away) < limit)[1];
-      el.textContent = words.format(Math.trunc(away / sizes[unit]), unit);
+      el.textContent = words.format(Math.round(away / sizes[unit]), unit);
     }
   };
   refresh();

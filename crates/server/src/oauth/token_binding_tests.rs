@@ -8,13 +8,15 @@ use axum::http::Request;
 use axum_server::tls::TlsInfo;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use domain::{TokenBinding, VerifyingKey};
+use domain::{Actor, KeypairEdit, TokenBinding, VerifyingKey};
 use serde_json::{Value, json};
 
 use super::test_signer::Signer;
 use crate::api::test_harness::{Answer, ISSUER, TestApp, TestKey};
+use crate::app::Author;
 use crate::config::Config;
 use crate::crypto::sha256;
+use crate::keypairs;
 
 const TOKEN: &str = "/oauth2/token";
 const ACCESS: &str = "/v1/access";
@@ -95,6 +97,14 @@ impl World {
     fn thumbprint(&self) -> String {
         let jwk = self.signer.jwk();
         VerifyingKey::from_jwk(jwk.as_object().unwrap(), None).unwrap().thumbprint().to_string()
+    }
+
+    /// Has the operator require a certificate, whether the server sees any or not.
+    async fn require_certificate(&self) {
+        let operator = Author { actor: Actor::Operator, address: None, standing: None };
+        let required = KeypairEdit { token_binding: Some(TokenBinding::Mtls), ..KeypairEdit::default() };
+        let (app, keypair) = (&self.server.app, &self.key.keypair);
+        keypairs::edit(app, &operator, keypair.owner, keypair.id, &required, None, None).await.unwrap();
     }
 
     /// Has an administrator's token change the keypair.
@@ -334,7 +344,8 @@ const FORM: &str = "grant_type=client_credentials";
 
 #[tokio::test]
 async fn a_token_bound_to_a_certificate_needs_it_on_the_connection() {
-    let world = World::new().await;
+    let header = Some("client-cert".parse().unwrap());
+    let world = World::with(Config { client_certificate_header: header, ..Config::default() }).await;
     let (own, other): (&[u8], &[u8]) = (b"own certificate", b"another");
     world.patch(json!({"token_binding": "mtls"})).await.expect(200);
     let without = with_certificate(&world, token_request(&world.key), FORM, None).await.expect(400);
@@ -383,7 +394,7 @@ async fn of_a_certificate_in_a_header_only_a_trusted_proxy_is_believed() {
     let own: &[u8] = b"own certificate";
     let value = format!(":{}:", BASE64_STANDARD.encode(own));
     let ask = async |world: &World, values: &[&str], connection: Option<&[u8]>| {
-        world.patch(json!({"token_binding": "mtls"})).await.expect(200);
+        world.require_certificate().await;
         let mut request = token_request(&world.key);
         for value in values {
             request = request.header("client-cert", *value);
@@ -405,6 +416,29 @@ async fn of_a_certificate_in_a_header_only_a_trusted_proxy_is_believed() {
     let elsewhere =
         Config { trusted_proxies: somebody, client_certificate_header: header, ..Config::default() };
     ask(&World::with(elsewhere).await, &[&value], None).await.expect(400);
+}
+
+#[tokio::test]
+async fn a_certificate_can_t_be_required_where_none_is_seen() {
+    let world = World::new().await;
+    let unmet =
+        ["token_binding: `mtls` can't be met: this server does not see the certificates of its clients"];
+    let refused = world.patch(json!({"token_binding": "mtls", "comment": "Renamed"})).await;
+    assert_eq!(refused.problem(400), "invalid_body");
+    assert_eq!(refused.errors(), unmet);
+    let path = format!("/v1/accounts/{}/api-keys", world.key.keypair.owner);
+    let admin =
+        world.server.token(world.key.keypair.owner, "feedback-account-admin feedback-report:read").await;
+    let new = json!({"scopes": ["feedback-report:read"], "token_binding": "mtls"});
+    let refused = world.server.call(&admin, "POST", &path, new).await;
+    assert_eq!(refused.problem(400), "invalid_body");
+    assert_eq!(refused.errors(), unmet);
+
+    world.require_certificate().await;
+    let kept = world.patch(json!({"token_binding": "mtls", "comment": "Renamed"})).await.expect(200);
+    assert_eq!((&kept["token_binding"], &kept["comment"]), (&json!("mtls"), &json!("Renamed")));
+    assert_eq!(world.patch(json!({"token_binding": "dpop"})).await.expect(200)["token_binding"], "dpop");
+    assert_eq!(world.patch(json!({"token_binding": "mtls"})).await.problem(400), "invalid_body");
 }
 
 #[tokio::test]

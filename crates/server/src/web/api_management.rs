@@ -83,7 +83,7 @@ impl Row {
 }
 
 /// What is to be done about a keypair whose secret was reported as leaked.
-fn advice(keypair: &Keypair) -> &'static str {
+pub(super) fn advice(keypair: &Keypair) -> &'static str {
     match (keypair.accepts_secrets, keypair.enabled) {
         (false, _) => "The keypair accepts no secrets, so it went on. Delete that secret.",
         (true, false) => "Rotate, then enable.",
@@ -97,6 +97,19 @@ pub(super) fn status_words(status: KeypairStatus) -> (&'static str, &'static str
         KeypairStatus::Active => ("Active", "ok"),
         KeypairStatus::Disabled => ("Disabled", "off"),
         KeypairStatus::Expired => ("Expired", "warn"),
+    }
+}
+
+/// What is to be known before anything is done with a keypair that is stopped.
+pub(super) fn stopped(status: KeypairStatus) -> Option<&'static str> {
+    match status {
+        KeypairStatus::Active => None,
+        KeypairStatus::Disabled => {
+            Some("This keypair is disabled: nothing works with it until it is enabled.")
+        }
+        KeypairStatus::Expired => {
+            Some("This keypair has expired: nothing works with it until it is given a later expiry.")
+        }
     }
 }
 

@@ -32,6 +32,8 @@ struct AuditPage {
 struct Row {
     what: String,
     object: String,
+    /// What it is for, of a keypair, as far as the line says it.
+    comment: String,
     who: String,
     through: String,
     address: String,
@@ -45,6 +47,7 @@ impl Row {
         Self {
             what: words(&event.action),
             object: event.object.id.clone(),
+            comment: comment(event),
             who: match &event.stamp.actor {
                 Actor::Operator if event.action == Action::KeypairSecretRetired.name() => {
                     "Feedback itself, as the rotation said".to_owned()
@@ -64,6 +67,11 @@ impl Row {
             after: pretty(&event.after),
         }
     }
+}
+
+fn comment(event: &AuditEvent) -> String {
+    let said = [&event.after, &event.before].into_iter().find_map(|record| record.get("comment")?.as_str());
+    said.unwrap_or_default().to_owned()
 }
 
 fn pretty(value: &serde_json::Value) -> String {

@@ -1,4 +1,4 @@
-//! `…/api-management/{key}`: one keypair, how it is used, and taking from it what it does not use.
+//! `…/api-management/{key}`: one keypair, what opens it, how it is used, and taking from it what it does not use.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::{Keypair, KeypairUsage, Scopes, Timestamp};
 
-use super::api_management::{KeyPath, address, refused, status_words};
+use super::api_management::{KeyPath, address, advice, refused, status_words};
+use super::credentials::{PublicKeyRow, SecretRow, Terms, public_keys, secrets};
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
@@ -34,6 +35,11 @@ struct KeypairPage {
     expires: Option<When>,
     last_used: Option<When>,
     scopes: Vec<&'static str>,
+    /// When one of its secrets was reported as leaked, and what to do about it.
+    leaked: Option<(When, &'static str)>,
+    terms: Terms,
+    secrets: Vec<SecretRow>,
+    public_keys: Vec<PublicKeyRow>,
     /// None if it can't be told.
     usage: Option<UsageView>,
 }
@@ -121,6 +127,10 @@ pub(super) async fn show(
         expires: keypair.expires_at.map(|at| When::new(at, now)),
         last_used: keypair.last_used_at.map(|at| When::new(at, now)),
         scopes: keypair.scopes.iter().map(domain::Scope::name).collect(),
+        leaked: keypair.leaked_at().map(|at| (When::new(at, now), advice(&keypair))),
+        terms: Terms::of(&app, &keypair, now),
+        secrets: secrets(&keypair, now),
+        public_keys: public_keys(&keypair, now),
         usage: usage.map(|usage| UsageView::new(&keypair, &usage, now)),
     };
     page(Outcome::Shown, &view)

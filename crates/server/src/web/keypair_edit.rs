@@ -9,17 +9,18 @@ use domain::{Comment, Keypair, KeypairEdit, KeypairRefusal, Scope, Scopes, Times
 use storage::StorageError;
 
 use super::api_management::{KeyPath, NumberPath, address, back, refused, sentence};
+use super::credentials::{SecretRow, secrets};
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
 use super::keypair_new::{
-    BindingChoice, ScopeChoice, binding_choices, read_binding, read_expiry, read_networks, scope_choices,
+    BindingChoice, DAY_IN_THE_PAST, ScopeChoice, binding_choices, read_binding, read_expiry, read_networks,
+    scope_choices,
 };
 use super::outcome::Outcome;
 use super::shell::Shell;
 use super::usage;
-use super::when::{When, length};
 use crate::app::App;
 use crate::keypairs::{self, KeypairError};
 
@@ -37,42 +38,15 @@ struct EditPage {
     expires: Field,
     bindings: Vec<BindingChoice>,
     networks: Field,
-    /// Those that work, where there is something to tell of them.
+    accepts_secrets: bool,
     secrets: Vec<SecretRow>,
     public_keys: usize,
-}
-
-struct SecretRow {
-    n: u32,
-    hint: String,
-    created: When,
-    last_used: Option<When>,
-    expires: Option<When>,
-    /// What has to be so for it to end by itself.
-    ends_when: Option<String>,
-    /// For how long it has been idle, if nobody would notice that it goes.
-    safe_to_retire: Option<String>,
-    may_end: bool,
 }
 
 impl EditPage {
     async fn new(app: &App, admin: &Admin, keypair: &Keypair) -> Result<Self, PageError> {
         let now = app.clock.now();
-        let live = keypair.secrets.iter().filter(|secret| secret.is_live(now));
         let public_keys = keypair.public_keys.iter().filter(|public| public.is_live(now)).count();
-        let several = live.clone().count() + public_keys > 1;
-        let row = |secret: &domain::Secret| SecretRow {
-            n: secret.n,
-            hint: format!("fbs_…{}", secret.hint),
-            created: When::new(secret.created_at, now),
-            last_used: secret.last_used_at.map(|at| When::new(at, now)),
-            expires: secret.expires_at.map(|at| When::new(at, now)),
-            ends_when: secret
-                .retirement
-                .map(|retirement| format!("Once not used for {}", length(retirement.when_idle))),
-            safe_to_retire: keypair.idle_and_replaced(secret, now).map(length),
-            may_end: several,
-        };
         Ok(Self {
             shell: admin.shell(app, "api").await?,
             base: address(admin),
@@ -83,9 +57,10 @@ impl EditPage {
             scopes: choices(app, keypair, |scope| keypair.scopes.contains(scope)).await,
             scopes_error: None,
             expires: Field::of(keypair.expires_at.map(|at| utc_date(at).to_string()).unwrap_or_default()),
-            bindings: binding_choices(keypair.token_binding),
+            bindings: binding_choices(app, keypair.token_binding),
             networks: Field::of(keypair.allowed_addresses.names().join("\n")),
-            secrets: live.filter(|_| several && keypair.accepts_secrets).map(row).collect(),
+            accepts_secrets: keypair.accepts_secrets,
+            secrets: secrets(keypair, now),
             public_keys,
         })
     }
@@ -129,8 +104,8 @@ pub(super) async fn save(
     form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
     let chosen = |scope: Scope| fields.all("scope").any(|name| name == scope.name());
     form.scopes = choices(&app, &keypair, chosen).await;
-    let token_binding = read_binding(&fields)?;
-    form.bindings = binding_choices(token_binding.unwrap_or(keypair.token_binding));
+    let token_binding = read_binding(&app, &fields, keypair.token_binding)?;
+    form.bindings = binding_choices(&app, token_binding.unwrap_or(keypair.token_binding));
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
     let comment = form.comment.read("The comment", Comment::new);
     let expiry = read_expiry(&mut form.expires);
@@ -163,7 +138,7 @@ pub(super) async fn save(
         }
         Err(KeypairError::Refused(KeypairRefusal::ExpiryInThePast)) => {
             form.version = version;
-            form.expires.error = Some("The day must lie in the future.".to_owned());
+            form.expires.error = Some(DAY_IN_THE_PAST.to_owned());
             page(Outcome::Invalid, &form)
         }
         Err(error) => Err(refused(error)),

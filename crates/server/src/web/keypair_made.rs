@@ -2,6 +2,7 @@
 
 use domain::{KeySecret, Keypair, Owner, Scope, TokenBinding};
 
+use super::api_management::stopped;
 use crate::app::App;
 
 /// The one answer that shows a secret.
@@ -10,11 +11,13 @@ pub(super) struct Made {
     pub(super) key_id: String,
     pub(super) secret: String,
     pub(super) note: Option<String>,
+    /// Why nothing works with it for now.
+    pub(super) stopped: Option<&'static str>,
     pub(super) curl_token: String,
     pub(super) curl_access: String,
     pub(super) exports: String,
     pub(super) programs: [Snippet; 3],
-    /// Whether a request without proof or certificate can be tried.
+    /// Whether a request can be tried, which comes without proof or certificate.
     pub(super) may_try: bool,
 }
 
@@ -36,6 +39,7 @@ impl Made {
         note: Option<String>,
     ) -> Self {
         let issuer = app.config.issuer();
+        let stopped = stopped(keypair.status(app.clock.now()));
         let (id, secret) = (keypair.id, secret.reveal());
         let request =
             format!("{issuer}/oauth2/token \\\n  -u '{id}:{secret}' \\\n  -d grant_type=client_credentials");
@@ -44,6 +48,7 @@ impl Made {
             key_id: id.to_string(),
             secret: secret.to_owned(),
             note,
+            stopped,
             curl_token: format!("curl -sS {request}"),
             curl_access: format!(
                 "FEEDBACK_TOKEN=$(curl -sS {request} |\n  sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')\n\
@@ -51,7 +56,7 @@ impl Made {
             ),
             exports: format!("export FEEDBACK_KEY_ID={id}\nexport FEEDBACK_KEY_SECRET={secret}"),
             programs: programs(issuer, &Example::of(keypair)),
-            may_try: keypair.token_binding == TokenBinding::None,
+            may_try: keypair.token_binding == TokenBinding::None && stopped.is_none(),
         }
     }
 }

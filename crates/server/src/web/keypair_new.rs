@@ -45,10 +45,12 @@ pub(super) struct BindingChoice {
     pub(super) value: &'static str,
     pub(super) label: &'static str,
     pub(super) chosen: bool,
+    /// Whether no client could meet it.
+    pub(super) unmet: bool,
 }
 
 /// An option for each binding.
-pub(super) fn binding_choices(chosen: TokenBinding) -> Vec<BindingChoice> {
+pub(super) fn binding_choices(app: &App, chosen: TokenBinding) -> Vec<BindingChoice> {
     let choice = |binding: TokenBinding| BindingChoice {
         value: binding.name(),
         label: match binding {
@@ -57,14 +59,26 @@ pub(super) fn binding_choices(chosen: TokenBinding) -> Vec<BindingChoice> {
             TokenBinding::Mtls => "By mTLS: the program connects with a certificate",
         },
         chosen: binding == chosen,
+        unmet: !keypairs::can_be_bound(app, binding),
     };
     TokenBinding::ALL.map(choice).into()
 }
 
-/// The binding that was chosen, if the form had the choice.
-pub(super) fn read_binding(fields: &Fields) -> Result<Option<TokenBinding>, PageError> {
+/// The binding that was chosen, if the form had the choice; one that can't be met only where it is `before` already.
+pub(super) fn read_binding(
+    app: &App,
+    fields: &Fields,
+    before: TokenBinding,
+) -> Result<Option<TokenBinding>, PageError> {
     let chosen = fields.optional("token_binding")?.map(str::parse).transpose();
-    chosen.map_err(|_| PageError::BadForm("The field “token_binding” names no binding.".to_owned()))
+    let chosen =
+        chosen.map_err(|_| PageError::BadForm("The field “token_binding” names no binding.".to_owned()))?;
+    match chosen {
+        Some(binding) if binding != before && !keypairs::can_be_bound(app, binding) => {
+            Err(PageError::BadForm("The field “token_binding” names one that can’t be met here.".to_owned()))
+        }
+        chosen => Ok(chosen),
+    }
 }
 
 /// A scope with its checkbox.
@@ -87,7 +101,15 @@ pub(super) fn scope_choices(owner: &Owner, checked: impl Fn(Scope) -> bool) -> V
     Scopes::available_to(owner).iter().map(choice).collect()
 }
 
-/// Reads the day at whose beginning a keypair stops; empty for never.
+/// What is wrong with a day that is over.
+pub(super) const DAY_IN_THE_PAST: &str = "The day must lie in the future.";
+
+/// The first day that can be chosen for something to stop.
+pub(super) fn tomorrow(app: &App) -> String {
+    utc_date(app.clock.now()).saturating_add(1.day()).to_string()
+}
+
+/// Reads the day at whose beginning something stops; empty for never.
 pub(super) fn read_expiry(field: &mut Field) -> Option<Option<Timestamp>> {
     if field.value.trim().is_empty() {
         return Some(None);
@@ -123,8 +145,8 @@ pub(super) async fn create(
     form.comment = Field::of(fields.optional("comment")?.unwrap_or_default());
     form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
     form.networks = Field::of(fields.optional("networks")?.unwrap_or_default());
-    let token_binding = read_binding(&fields)?.unwrap_or_default();
-    form.bindings = binding_choices(token_binding);
+    let token_binding = read_binding(&app, &fields, TokenBinding::None)?.unwrap_or_default();
+    form.bindings = binding_choices(&app, token_binding);
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
     let comment = form.comment.read("The comment", Comment::new);
     let expiry = read_expiry(&mut form.expires);
@@ -161,7 +183,7 @@ pub(super) async fn create(
             api_management::show(&app, &admin, None, Some(made)).await
         }
         Err(KeypairError::Refused(KeypairRefusal::ExpiryInThePast)) => {
-            form.expires.error = Some("The day must lie in the future.".to_owned());
+            form.expires.error = Some(DAY_IN_THE_PAST.to_owned());
             page(Outcome::Invalid, &form)
         }
         Err(error) => Err(refused(error)),
@@ -187,9 +209,9 @@ impl NewPage {
             scopes: scope_choices(&admin.owner(), chosen),
             scopes_error: None,
             expires: Field::default(),
-            bindings: binding_choices(TokenBinding::None),
+            bindings: binding_choices(app, TokenBinding::None),
             networks: Field::default(),
-            tomorrow: utc_date(app.clock.now()).saturating_add(1.day()).to_string(),
+            tomorrow: tomorrow(app),
         })
     }
 }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{KeyId, Keypair, KeypairEdit, KeypairRefusal, PublicKey, PublicKeyError, VerifyingKey};
+use domain::{KeyId, Keypair, KeypairEdit, KeypairRefusal, PublicKeyError, VerifyingKey};
 
 use super::api_management::{KeyPath, NumberPath, address, refused, sentence};
+use super::credentials::{PublicKeyRow, public_keys};
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
 use super::form::{Field, Fields};
+use super::keypair_new::{DAY_IN_THE_PAST, read_expiry, tomorrow};
 use super::outcome::Outcome;
 use super::shell::Shell;
-use super::when::When;
 use crate::app::App;
 use crate::keypairs::{self, KeypairError};
 
@@ -27,18 +28,10 @@ struct PublicKeysPage {
     issuer: String,
     accepts_secrets: bool,
     may_refuse_secrets: bool,
-    keys: Vec<Row>,
+    keys: Vec<PublicKeyRow>,
     public_key: Field,
-}
-
-struct Row {
-    n: u32,
-    kid: String,
-    copy_target: String,
-    algorithm: &'static str,
-    created: When,
-    last_used: Option<When>,
-    expires: Option<When>,
+    expires: Field,
+    tomorrow: String,
 }
 
 /// `GET …/api-management/{key}/public-keys`
@@ -48,7 +41,7 @@ pub(super) async fn show(
     Path(path): Path<KeyPath>,
 ) -> Result<Response, PageError> {
     let keypair = app.store.keypair(admin.owner(), path.id()?).await?;
-    page(Outcome::Shown, &view(&app, &admin, &keypair, Field::default()).await?)
+    page(Outcome::Shown, &view(&app, &admin, &keypair, Field::default(), Field::default()).await?)
 }
 
 /// `POST …/api-management/{key}/public-keys`
@@ -60,22 +53,31 @@ pub(super) async fn add(
 ) -> Result<Response, PageError> {
     let (owner, id) = (admin.owner(), path.id()?);
     let keypair = app.store.keypair(owner, id).await?;
-    let text = fields.one("public_key")?;
-    let invalid = async |field: Field| page(Outcome::Invalid, &view(&app, &admin, &keypair, field).await?);
-    let wrong = |error: String| Field { value: text.to_owned(), error: Some(error) };
-    let key = match VerifyingKey::from_text(text, None) {
-        Ok(key) => key,
-        // It is not sent back: that would only spread it.
-        Err(error @ PublicKeyError::Private) => return invalid(Field::wrong(sentence(&error))).await,
-        Err(error) => return invalid(wrong(sentence(&error))).await,
+    let mut public_key = Field::of(fields.one("public_key")?);
+    let mut expires = Field::of(fields.optional("expires")?.unwrap_or_default());
+    let key = VerifyingKey::from_text(&public_key.value, None);
+    let until = read_expiry(&mut expires);
+    let (Ok(key), Some(until)) = (&key, until) else {
+        match key {
+            // It is not sent back: that would only spread it.
+            Err(error @ PublicKeyError::Private) => public_key = Field::wrong(sentence(&error)),
+            Err(error) => public_key.error = Some(sentence(&error)),
+            Ok(_) => {}
+        }
+        return page(Outcome::Invalid, &view(&app, &admin, &keypair, public_key, expires).await?);
     };
-    match keypairs::add_public_key(&app, &admin.author(), owner, id, (key, None), None, None).await {
-        Ok(_) => Ok(back(&admin, id, "public-key-added")),
+    let key = (key.clone(), until);
+    match keypairs::add_public_key(&app, &admin.author(), owner, id, key, None, None).await {
+        Ok(_) => return Ok(back(&admin, id, "public-key-added")),
+        Err(KeypairError::Refused(KeypairRefusal::ExpiryInThePast)) => {
+            expires.error = Some(DAY_IN_THE_PAST.to_owned());
+        }
         Err(KeypairError::Refused(
             refusal @ (KeypairRefusal::SamePublicKey | KeypairRefusal::TooManyPublicKeys),
-        )) => invalid(wrong(sentence(&refusal))).await,
-        Err(error) => Err(refused(error)),
+        )) => public_key.error = Some(sentence(&refusal)),
+        Err(error) => return Err(refused(error)),
     }
+    page(Outcome::Invalid, &view(&app, &admin, &keypair, public_key, expires).await?)
 }
 
 /// `POST …/api-management/{key}/public-keys/{n}/remove`
@@ -129,26 +131,20 @@ async fn view(
     admin: &Admin,
     keypair: &Keypair,
     public_key: Field,
+    expires: Field,
 ) -> Result<PublicKeysPage, PageError> {
     let now = app.clock.now();
-    let row = |public: &PublicKey| Row {
-        n: public.n,
-        kid: public.key.thumbprint().to_string(),
-        copy_target: format!("kid-{}", public.n),
-        algorithm: public.key.algorithm().name(),
-        created: When::new(public.created_at, now),
-        last_used: public.last_used_at.map(|at| When::new(at, now)),
-        expires: public.expires_at.map(|at| When::new(at, now)),
-    };
-    let live = keypair.public_keys.iter().filter(|public| public.is_live(now));
+    let keys = public_keys(keypair, now);
     Ok(PublicKeysPage {
         shell: admin.shell(app, "api").await?,
         base: address(admin),
         id: keypair.id.to_string(),
         issuer: app.config.issuer().to_owned(),
         accepts_secrets: keypair.accepts_secrets,
-        may_refuse_secrets: live.clone().next().is_some(),
-        keys: live.map(row).collect(),
+        may_refuse_secrets: !keys.is_empty(),
+        keys,
         public_key,
+        expires,
+        tomorrow: tomorrow(app),
     })
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::{Keypair, OldSecrets, SignedDuration};
 
-use super::api_management::{self, KeyPath, address, refused};
+use super::api_management::{self, KeyPath, address, refused, stopped};
 use super::door::Admin;
 use super::dress::page;
 use super::failure::PageError;
@@ -26,6 +26,7 @@ struct RotatePage {
     base: String,
     id: String,
     comment: String,
+    stopped: Option<&'static str>,
     choices: Vec<Choice>,
     idle_times: Vec<IdleTime>,
     form: String,
@@ -145,6 +146,7 @@ async fn view(
         base: address(admin),
         id: keypair.id.to_string(),
         comment: keypair.comment.to_string(),
+        stopped: stopped(keypair.status(app.clock.now())),
         choices: CHOICES.into_iter().map(choice).collect(),
         idle_times: IDLE_TIMES.into_iter().map(idle_time).collect(),
         form: admin.person.forms.issue(app),

@@ -9,6 +9,7 @@ pub(crate) mod assets;
 mod audit_log;
 mod authorize;
 mod chart;
+mod credentials;
 mod door;
 mod dress;
 mod environment;

@@ -89,15 +89,13 @@ fn requests(count: u64) -> String {
 /// How a scope was used, as a sentence.
 pub(super) fn of_scope(used: &ScopeUse, usage: &KeypairUsage, now: Timestamp) -> String {
     let Some(at) = used.last_used_at else {
-        return format!("Let no request in since {}.", long_day(usage.since));
+        return format!("Not used since {}.", long_day(usage.since));
     };
     let when = When::new(at, now).relative;
     match used.recent {
-        0 => format!("Last let a request in {when}."),
-        1 => format!("Let 1 request in during the last {USAGE_RECENT} days, {when}."),
-        recent => {
-            format!("Let {} in during the last {USAGE_RECENT} days, the last {when}.", requests(recent))
-        }
+        0 => format!("Last used {when}."),
+        1 => format!("1 request in {USAGE_RECENT} days, {when}."),
+        recent => format!("{} in {USAGE_RECENT} days, the last {when}.", requests(recent)),
     }
 }
 

@@ -35,7 +35,7 @@ fn relative(seconds: i64) -> String {
         2_592_000..31_536_000 => (2_592_000, "month"),
         _ => (31_536_000, "year"),
     };
-    match (away / size, unit, seconds < 0) {
+    match ((away + size / 2) / size, unit, seconds < 0) {
         (1, "day", true) => "yesterday".to_owned(),
         (1, "day", false) => "tomorrow".to_owned(),
         (1, "month" | "year", true) => format!("last {unit}"),
@@ -97,7 +97,10 @@ mod tests {
             (-3, "just now"),
             (-59, "59 seconds ago"),
             (-61, "1 minute ago"),
+            (-5400, "2 hours ago"),
             (-7200, "2 hours ago"),
+            (86_395, "in 24 hours"),
+            (7 * 86_400 - 5, "in 7 days"),
             (-90_000, "yesterday"),
             (90_000, "tomorrow"),
             (-5 * 86_400, "5 days ago"),

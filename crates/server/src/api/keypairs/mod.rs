@@ -21,7 +21,8 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use domain::{
     AddressesError, AllowedAddresses, Comment, Held, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair,
-    OldSecrets, Owner, ScopeError, Scopes, SignedDuration, Timestamp, TokenBinding, VerifyingKey,
+    OldSecrets, Owner, ScopeError, Scopes, SignedDuration, Timestamp, TokenBinding, UnknownBinding,
+    VerifyingKey,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -54,7 +55,8 @@ pub(super) struct NewKeypairBody {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-31T12:00:00Z")]
     expires_at: Option<Instant>,
-    /// What its tokens must be bound to; without it, nothing.
+    /// What its tokens must be bound to; without it, nothing. `mtls` is refused where the server does not see the
+    /// certificates of its clients.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = TokenBindingName, required = false)]
     token_binding: Option<String>,
@@ -95,7 +97,8 @@ pub(super) struct KeypairChange {
     #[schema(value_type = bool, required = false)]
     accepts_secrets: Option<bool>,
     /// What its tokens must be bound to. Tokens already issued end at once if they are not, and all of them if they no
-    /// longer have to be as before.
+    /// longer have to be as before. `mtls` is refused where the server does not see the certificates of its clients,
+    /// unless it holds already.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = TokenBindingName, required = false)]
     token_binding: Option<String>,
@@ -203,7 +206,7 @@ impl<R: Requirement> Keypairs<'_, R> {
         let comment = errors.check("comment", Comment::new(&body.comment));
         let scopes = errors.check("scopes", scopes(&body.scopes));
         let token_binding = match &body.token_binding {
-            Some(name) => errors.check("token_binding", name.parse()),
+            Some(name) => errors.check("token_binding", self.binding(name, TokenBinding::None)),
             None => Some(TokenBinding::None),
         };
         let addresses = errors.check("allowed_addresses", addresses(body.allowed_addresses.as_deref()));
@@ -248,13 +251,20 @@ impl<R: Requirement> Keypairs<'_, R> {
         body: KeypairChange,
     ) -> Result<Versioned<KeypairShape>, ApiError> {
         let mut errors = FieldErrors::default();
+        let token_binding = match &body.token_binding {
+            Some(name) => {
+                let before = self.app.store.keypair(self.owner, id).await?.token_binding;
+                errors.check("token_binding", self.binding(name, before))
+            }
+            None => None,
+        };
         let edit = KeypairEdit {
             enabled: body.enabled,
             comment: body.comment.and_then(|text| errors.check("comment", Comment::new(&text))),
             scopes: body.scopes.and_then(|names| errors.check("scopes", scopes(&names))),
             expires_at: body.expires_at.map(|at| at.map(|Instant(at)| at)),
             accepts_secrets: body.accepts_secrets,
-            token_binding: body.token_binding.and_then(|name| errors.check("token_binding", name.parse())),
+            token_binding,
             allowed_addresses: body
                 .allowed_addresses
                 .and_then(|list| errors.check("allowed_addresses", addresses(list.as_deref()))),
@@ -318,6 +328,16 @@ impl<R: Requirement> Keypairs<'_, R> {
         let author = self.caller.author();
         let changed = acts::delete_public_key(self.app, &author, self.owner, id, n, expected).await?;
         Ok(self.versioned(&changed))
+    }
+
+    /// A binding by its name; one that can't be met only where it is `before` already.
+    fn binding(&self, name: &str, before: TokenBinding) -> Result<TokenBinding, String> {
+        let binding = name.parse().map_err(|error: UnknownBinding| error.to_string())?;
+        if binding == before || acts::can_be_bound(self.app, binding) {
+            Ok(binding)
+        } else {
+            Err(format!("`{binding}` can't be met: this server does not see the certificates of its clients"))
+        }
     }
 
     /// No program hands on what its own token lacks, to be used from where its own keypair may not.

@@ -270,6 +270,7 @@ async fn a_person_chooses_among_the_places_where_there_is_something_to_allow() {
     for owner in [house.shop(), Owner::Environment(house.kiosk.id)] {
         let link = format!("{}&#38;owner={owner}\"", address(&asked).replace('&', "&#38;"));
         assert!(choice.body.contains(&link), "{}", choice.body);
+        assert!(choice.body.contains("<span class=\"quiet\">of Northwind Stores</span>"), "{}", choice.body);
         let chosen = house.get(&format!("{}&owner={owner}", address(&asked)), &cookie).await;
         assert_eq!(chosen.between("name=\"owner\" value=\"", "\""), owner.to_string());
     }

@@ -1,10 +1,13 @@
 //! API management from the first keypair to its end.
 
 use axum::http::StatusCode;
-use domain::{Credential, KeyId, KeySecret, KeypairStatus, Scope, TokenBinding};
+use domain::{Actor, Credential, KeyId, KeySecret, KeypairEdit, KeypairStatus, Scope, TokenBinding};
 
 use super::super::door::base;
 use super::{Answer, House};
+use crate::app::Author;
+use crate::config::Config;
+use crate::keypairs;
 
 fn keys_of(house: &House) -> String {
     format!("{}/administration/access-management/api-management", base(house.shop()))
@@ -102,7 +105,20 @@ async fn a_rotation_leaves_the_old_secret_for_as_long_as_chosen() {
     assert_eq!(Credential::of(&keypair).authenticate(&first.hash(), day_later), None);
 
     let edit = house.get(&format!("{list}/{id}/edit"), &admin).await;
-    assert!(edit.body.contains("End now"));
+    let hint = first.hint();
+    assert_eq!(
+        edit.body
+            .matches(&*format!("End now…<span class=\"hidden-text\"> secret 1 fbs_…{hint}</span>"))
+            .count(),
+        1
+    );
+    assert_eq!(
+        edit.body
+            .matches(&*format!("End now<span class=\"hidden-text\"> secret 1 fbs_…{hint}</span>"))
+            .count(),
+        1
+    );
+    assert_eq!(edit.one_click_acts(), ["/sign-out", &format!("{list}/{id}/edit")]);
     let ended = house.post(&format!("{list}/{id}/secrets/1/end"), &admin, &[]).await;
     assert_eq!(ended.status, StatusCode::SEE_OTHER);
     let last = house.post(&format!("{list}/{id}/secrets/2/end"), &admin, &[]).await;
@@ -159,7 +175,9 @@ async fn a_form_that_is_not_right_makes_no_keypair() {
 
 #[tokio::test]
 async fn what_tokens_must_be_bound_to_is_chosen_and_shown() {
-    let house = House::new().await;
+    let settings =
+        Config { client_certificate_header: Some("client-cert".parse().unwrap()), ..Config::default() };
+    let house = House::with(settings).await;
     let admin = house.admin().await;
     let list = keys_of(&house);
     let binding = async |id: KeyId| house.app.store.keypair(house.shop(), id).await.unwrap().token_binding;
@@ -193,6 +211,146 @@ async fn what_tokens_must_be_bound_to_is_chosen_and_shown() {
     assert_eq!(send("bearer", &version).await, StatusCode::BAD_REQUEST);
     assert_eq!(send("dpop", &version).await, StatusCode::SEE_OTHER);
     assert_eq!(binding(id).await, TokenBinding::Dpop);
+}
+
+#[tokio::test]
+async fn a_certificate_is_not_asked_for_where_none_is_seen() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let binding = async |id: KeyId| house.app.store.keypair(house.shop(), id).await.unwrap().token_binding;
+    let new = house.get(&format!("{list}/new"), &admin).await;
+    assert!(new.body.contains("<option value=\"mtls\" disabled>"), "{}", new.body);
+    assert!(new.body.contains("mTLS can’t be met here"), "{}", new.body);
+    let fields = [("comment", ""), ("scope", "feedback-report:read"), ("token_binding", "mtls")];
+    let refused = house.send_once(&format!("{list}/new"), &list, &admin, &fields).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(house.get(&list, &admin).await.body.contains("No keypairs yet"));
+
+    let (id, ..) = create(&house, &admin, "").await;
+    let edit = format!("{list}/{id}/edit");
+    let save = async |chosen: &str, comment: &str| {
+        let version = house.get(&edit, &admin).await.between("name=\"version\" value=\"", "\"").to_owned();
+        let fields = [
+            ("version", version.as_str()),
+            ("comment", comment),
+            ("scope", "feedback-report:read"),
+            ("token_binding", chosen),
+        ];
+        house.post(&edit, &admin, &fields).await.status
+    };
+    assert_eq!(save("mtls", "").await, StatusCode::BAD_REQUEST);
+    assert_eq!(binding(id).await, TokenBinding::None);
+
+    // What has it from elsewhere keeps it, can be edited, and is said to be of no use.
+    let operator = Author { actor: Actor::Operator, address: None, standing: None };
+    let required = KeypairEdit { token_binding: Some(TokenBinding::Mtls), ..KeypairEdit::default() };
+    keypairs::edit(&house.app, &operator, house.shop(), id, &required, None, None).await.unwrap();
+    let shown = house.get(&edit, &admin).await;
+    assert!(shown.body.contains("<option value=\"mtls\" selected>"), "{}", shown.body);
+    assert_eq!(save("mtls", "Renamed").await, StatusCode::SEE_OTHER);
+    assert_eq!(binding(id).await, TokenBinding::Mtls);
+    let page = house.get(&format!("{list}/{id}"), &admin).await;
+    assert!(page.body.contains("so the keypair obtains no token"), "{}", page.body);
+    assert_eq!(save("none", "").await, StatusCode::SEE_OTHER);
+    assert!(!house.get(&format!("{list}/{id}"), &admin).await.body.contains("obtains no token"));
+}
+
+#[tokio::test]
+async fn a_keypair_s_page_tells_what_opens_it_and_from_where() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let (id, first, _) = create(&house, &admin, "").await;
+    let page = format!("{list}/{id}");
+    let shown = house.get(&page, &admin).await;
+    for said in ["<dd>Key Secrets</dd>", "<dd>Nothing required</dd>", "<dd>Anywhere</dd>", &first.hint()] {
+        assert!(shown.body.contains(said), "no {said} in {}", shown.body);
+    }
+    assert!(shown.body.contains(&format!("href=\"{page}/public-keys\">Public keys</a>")), "{}", shown.body);
+    assert!(shown.body.contains(&format!("href=\"{page}/edit\">")), "{}", shown.body);
+
+    let rotate = format!("{page}/rotate");
+    let made = house.send_once(&rotate, &rotate, &admin, &[("overlap", "168")]).await;
+    let second: KeySecret = made.between("<code id=\"key-secret\">", "<").parse().unwrap();
+    let uses = [(1, 3), (2, 0)].map(|(secret, days)| {
+        let at = domain::from_millis(house.now().as_millisecond() - days * 86_400_000);
+        storage::KeyUse { keypair: id, secret, at }
+    });
+    house.app.store.note_uses(&uses).await.unwrap();
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    house.post(&format!("{page}/public-keys"), &admin, &[("public_key", key)]).await;
+    let operator = Author { actor: Actor::Operator, address: None, standing: None };
+    let edit = KeypairEdit {
+        token_binding: Some(TokenBinding::Dpop),
+        allowed_addresses: Some(domain::AllowedAddresses::new(["192.0.2.0/24"]).unwrap()),
+        ..KeypairEdit::default()
+    };
+    keypairs::edit(&house.app, &operator, house.shop(), id, &edit, None, None).await.unwrap();
+    let shown = house.get(&page, &admin).await;
+    for said in [
+        "<dd>Key Secrets, and what its public keys verify</dd>",
+        "To the program’s key, by DPoP",
+        ">192.0.2.0/24<",
+        "in 7 days</time>",
+        "Idle for 3 days, safe to retire",
+        "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+        ">Public keys (1)</a>",
+    ] {
+        assert!(shown.body.contains(said), "no {said} in {}", shown.body);
+    }
+
+    house.post("/leaked-secret", "", &[("secret", second.reveal())]).await;
+    for path in [page.clone(), format!("{page}/edit")] {
+        let shown = house.get(&path, &admin).await;
+        assert_eq!(
+            shown.body.matches("<span class=\"badge warn\">Leaked</span>").count(),
+            1,
+            "{}",
+            shown.body
+        );
+    }
+    // It can be taken from the list, as the advice says.
+    house.post(&format!("{page}/secrets/2/end"), &admin, &[]).await;
+    assert!(!house.get(&page, &admin).await.body.contains(">Leaked<"));
+}
+
+#[tokio::test]
+async fn a_new_secret_of_a_disabled_keypair_is_not_offered_to_be_tried() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = keys_of(&house);
+    let (id, _, made) = create(&house, &admin, "").await;
+    let words = "This keypair is disabled: nothing works with it until it is enabled.";
+    assert!(made.body.contains("Try a request") && !made.body.contains(words));
+    let rotate = format!("{list}/{id}/rotate");
+    assert!(!house.get(&rotate, &admin).await.body.contains(words));
+    house.post(&format!("{list}/{id}/disable"), &admin, &[]).await;
+    assert!(house.get(&rotate, &admin).await.body.contains(words));
+    let rotated = house.send_once(&rotate, &rotate, &admin, &[("overlap", "0")]).await;
+    assert_eq!(rotated.status, StatusCode::CREATED);
+    assert!(rotated.body.contains(words) && !rotated.body.contains("Try a request"), "{}", rotated.body);
+}
+
+#[tokio::test]
+async fn the_log_says_what_a_keypair_is_for() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let (id, ..) = create(&house, &admin, "Nightly <export>").await;
+    house
+        .app
+        .store
+        .remove_keypair(
+            &house.app.stamp(&Author { actor: Actor::Operator, address: None, standing: None }, house.now()),
+            house.shop(),
+            id,
+            None,
+        )
+        .await
+        .unwrap();
+    let log = house.get(&format!("{}/administration/audit-log", base(house.shop())), &admin).await;
+    let named = format!("Nightly &#60;export&#62;</div><div class=\"sub mono break\">{id}</div>");
+    assert_eq!(log.body.matches(&*named).count(), 2, "made and removed: {}", log.body);
 }
 
 #[tokio::test]

@@ -64,6 +64,16 @@ impl Answer {
         cookie.split(';').next().unwrap().to_owned()
     }
 
+    /// The forms that change something on a single click: where they go.
+    fn one_click_acts(&self) -> Vec<&str> {
+        let steps = self.body.split("<details class=\"more confirm\">").enumerate();
+        let outside = steps.filter_map(|(n, part)| {
+            if n == 0 { Some(part) } else { part.split_once("</details>").map(|(_, rest)| rest) }
+        });
+        let forms = outside.flat_map(|part| part.split("method=\"post\" action=\"").skip(1));
+        forms.filter_map(|form| form.split('"').next()).collect()
+    }
+
     /// What stands between two texts.
     fn between(&self, from: &str, to: &str) -> &str {
         let (_, rest) = self.body.split_once(from).unwrap_or_else(|| panic!("no {from} in {}", self.body));
@@ -74,16 +84,23 @@ impl Answer {
 impl House {
     /// A server without anybody.
     async fn empty() -> (Arc<App>, Surrounded, TestData) {
+        Self::empty_with(Config::default()).await
+    }
+
+    async fn empty_with(settings: Config) -> (Arc<App>, Surrounded, TestData) {
         let data = TestData::new().await;
-        let config =
-            Config { data: data.folder().to_owned(), database_url: data.database_url(), ..Config::default() };
+        let config = Config { data: data.folder().to_owned(), database_url: data.database_url(), ..settings };
         let config = config.bound("127.0.0.1:8080".parse().unwrap());
         let app = Arc::new(App::open(config, Missing::Create).await.unwrap());
         (app.clone(), crate::router::router(app), data)
     }
 
     async fn new() -> Self {
-        let (app, router, data) = Self::empty().await;
+        Self::with(Config::default()).await
+    }
+
+    async fn with(settings: Config) -> Self {
+        let (app, router, data) = Self::empty_with(settings).await;
         let operator = Author { actor: Actor::Operator, address: None, standing: None };
         let now = app.clock.now();
         let account = Account {

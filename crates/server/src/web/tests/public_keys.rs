@@ -45,6 +45,8 @@ async fn a_keypair_goes_over_from_secrets_to_public_keys() {
     for said in ["kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "EdDSA", "ES256", "Stop accepting secrets"] {
         assert!(shown.body.contains(said), "{said}");
     }
+    assert!(shown.body.contains("> public key 2 kPrK_qmx…</span>"), "{}", shown.body);
+    assert_eq!(shown.one_click_acts(), ["/sign-out", &path], "what can't be undone takes a second step");
     assert_eq!(house.post(&refuse, &admin, &[]).await.status, StatusCode::SEE_OTHER);
     assert!(!stored(&house, id).await.accepts_secrets);
     let rotate = format!("{list}/{id}/rotate");
@@ -84,4 +86,30 @@ async fn what_is_no_public_key_is_not_kept_and_a_private_one_not_repeated() {
         assert!(!answer.body.contains("nWGxne") && !answer.body.contains("<script>\n"), "{text}");
     }
     assert_eq!(stored(&house, id).await.public_keys.len(), 1);
+}
+
+#[tokio::test]
+async fn a_public_key_stops_on_the_day_that_is_chosen() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let list = format!("{}/administration/access-management/api-management", base(house.shop()));
+    let fields = [("comment", ""), ("scope", "feedback-report:read"), ("expires", "")];
+    let made = house.send_once(&format!("{list}/new"), &list, &admin, &fields).await;
+    let id: KeyId = made.between("<code id=\"key-id\">", "<").parse().unwrap();
+    let path = format!("{list}/{id}/public-keys");
+    let add = async |key: &str, day: &str| {
+        house.post(&path, &admin, &[("public_key", key), ("expires", day)]).await
+    };
+    for (day, said) in [("31.1.2999", "2027-01-31"), ("2020-01-31", "The day must lie in the future.")] {
+        let refused = add(P256, day).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{day}");
+        assert!(refused.body.contains(said) && refused.body.contains("BEGIN PUBLIC KEY"), "{}", refused.body);
+    }
+    assert!(stored(&house, id).await.public_keys.is_empty());
+    for (key, day) in [(ED25519, "2999-01-31"), (P256, "")] {
+        assert_eq!(add(key, day).await.status, StatusCode::SEE_OTHER);
+    }
+    let ends =
+        stored(&house, id).await.public_keys.iter().map(|public| public.expires_at).collect::<Vec<_>>();
+    assert_eq!(ends, [Some("2999-01-31T00:00:00Z".parse().unwrap()), None]);
 }

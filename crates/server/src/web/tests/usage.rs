@@ -116,11 +116,15 @@ async fn what_would_fail_is_told_where_it_would_be_made_to() {
     }
     let page = format!("{}/{}", address_of(house.shop()), made.0);
     let edit = house.get(&format!("{page}/edit"), &admin).await;
-    assert!(edit.body.contains("Let 1 request in during the last 7 days, just now."), "{}", edit.body);
-    assert!(edit.body.contains("Let no request in since"));
+    assert!(edit.body.contains("1 request in 7 days, just now."), "{}", edit.body);
+    assert!(edit.body.contains("Not used since"));
     assert!(house.get(&format!("{page}/remove"), &admin).await.body.contains("List queries"));
 
     let settings = |owner: Owner| format!("{}/administration/settings", base(owner));
+    for path in [format!("{page}/remove"), settings(house.shop())] {
+        let shown = house.get(&path, &admin).await;
+        assert!(!shown.body.contains("class=\"scroll\""), "a box cuts rows off: {}", shown.body);
+    }
     for owner in [house.shop(), house.account()] {
         let shown = house.get(&settings(owner), &admin).await;
         for (id, _) in [&made, &of_account] {
@@ -133,6 +137,21 @@ async fn what_would_fail_is_told_where_it_would_be_made_to() {
     assert!(shown.body.contains(&made.0.to_string()) && !shown.body.contains(&of_account.0.to_string()));
     let kiosk = house.get(&settings(Owner::Environment(house.kiosk.id)), &admin).await;
     assert!(!kiosk.body.contains(&made.0.to_string()), "another environment's");
+}
+
+#[tokio::test]
+async fn keypairs_in_use_beyond_the_list_are_said_to_be() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let settings = format!("{}/administration/settings", base(house.shop()));
+    let more = "There are more than the 20 that are listed.";
+    for n in 1..=21 {
+        house.queries(&house.token(&house.keypair(house.shop(), "feedback-report:read").await).await).await;
+        if n >= 20 {
+            let shown = house.get(&settings, &admin).await;
+            assert_eq!(shown.body.contains(more), n == 21, "{n}: {}", shown.body);
+        }
+    }
 }
 
 #[tokio::test]
