@@ -185,8 +185,7 @@ impl Act {
             Self::Disable { key } => {
                 let keypair = find(app, &key).await?;
                 switch(app, json, &keypair, false).await?;
-                note_uses(app, json, &keypair).await;
-                Ok(())
+                print_uses(app, json, &keypair).await
             }
             Self::Edit { key, comment, scope, expires, accept_secrets, token_binding, allow_from } => {
                 let expires_at = match expires.as_deref() {
@@ -206,10 +205,10 @@ impl Act {
                 let before = find(app, &key).await?;
                 let after = change(app, &before, &edit).await?;
                 print(app, json, &after)?;
-                if !before.scopes.within(after.scopes) {
-                    note_uses(app, json, &before).await;
+                if before.scopes.within(after.scopes) {
+                    return Ok(());
                 }
-                Ok(())
+                print_uses(app, json, &before).await
             }
             Self::Rotate { key, overlap, when_idle } => {
                 let old = match (overlap, when_idle) {
@@ -270,10 +269,11 @@ async fn switch(app: &App, json: bool, keypair: &Keypair, enabled: bool) -> Resu
 }
 
 /// Tells a person what the keypair did before it was stopped, or may do less.
-async fn note_uses(app: &App, json: bool, keypair: &Keypair) {
-    if !json {
-        output::note(format_args!("\n{}", key_usage::recently(app, keypair).await));
+async fn print_uses(app: &App, json: bool, keypair: &Keypair) -> Result<()> {
+    if json {
+        return Ok(());
     }
+    output::line(format_args!("\n{}", key_usage::recently(app, keypair).await))
 }
 
 async fn list(app: &App, json: bool, owner: Option<String>) -> Result<()> {
