@@ -25,6 +25,9 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const NOTICED: Duration = Duration::from_secs(6);
 const COUNTED: Duration = Duration::from_secs(4);
 
+/// How long it has afterwards to serve all again, before it is measured anew.
+const RECOVERED: Duration = Duration::from_secs(2);
+
 /// What the last percent may take at twice the load to count as bounded, in milliseconds.
 const BOUND: f64 = 250.0;
 
@@ -105,6 +108,7 @@ async fn at_twice(subject: &Subject<'_>) -> Result<AtTwice> {
         let pace = Pace::Open(saturated(subject).await?.answers.rate() * 2.0);
         let shape = |load: Load| Load { warm_up: NOTICED, counted: COUNTED, ..load };
         rounds.push(quietly(subject, CROWD, pace, shape).await?);
+        tokio::time::sleep(RECOVERED).await;
     }
     let figure =
         |of: &dyn Fn(&Round) -> f64| Figure::of(rounds.iter().map(|round| (of(round), round.disturbed)));
