@@ -143,15 +143,15 @@ impl From<&Call> for CallShape {
 
 impl From<&OperationUse> for OperationUseShape {
     fn from(used: &OperationUse) -> Self {
-        let Call { at, address, program } = &used.last;
+        let CallShape { at, address, program } = CallShape::from(&used.last);
         Self {
             operation: used.operation.to_string(),
             scopes: used.scopes,
             requests: used.requests,
             refused: used.refused,
-            last_used_at: *at,
-            last_address: address.map(|address| address.to_string()),
-            last_program: program.as_ref().map(ToString::to_string),
+            last_used_at: at,
+            last_address: address,
+            last_program: program,
         }
     }
 }
