@@ -6,6 +6,7 @@
 mod application_grants;
 mod applications;
 mod assertions;
+mod authorization_codes;
 mod changes_of_people;
 mod fixture;
 mod keypairs;
@@ -81,11 +82,15 @@ promises! {
         only_administrators_register_and_remove_applications,
         applications_end_with_their_owner,
     }
-    application_grants {
+    authorization_codes {
         a_code_is_exchanged_for_what_was_granted,
         a_code_is_nobody_elses,
         a_code_that_comes_once_more_ends_what_it_gave,
         of_the_same_code_at_the_same_time_one_is_exchanged_and_ends,
+        a_code_is_kept_only_while_its_session_stands,
+        a_code_allowed_while_the_password_changes_does_not_outlive_it,
+    }
+    application_grants {
         refresh_tokens_take_turns,
         a_refresh_token_that_comes_once_more_ends_the_grant,
         of_the_same_refresh_token_at_the_same_time_one_works_and_the_grant_ends,
@@ -93,8 +98,6 @@ promises! {
         a_grant_is_worth_what_the_persons_role_is,
         a_role_on_an_environment_is_enough_there,
         grants_end_with_whatever_they_rest_on,
-        a_code_is_kept_only_while_its_session_stands,
-        a_code_allowed_while_the_password_changes_does_not_outlive_it,
         what_is_for_one_environment_ends_with_it,
         a_grant_made_while_its_application_is_removed_does_not_outlive_it,
         people_see_and_end_what_they_granted,
