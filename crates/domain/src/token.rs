@@ -57,7 +57,7 @@ impl FromStr for TokenId {
     }
 }
 
-/// A token that its keypair gave up before its time.
+/// A keypair's token that was ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevokedToken {
     /// Which.
@@ -106,7 +106,7 @@ pub enum Outlived {
     /// It is not bound to what the keypair's tokens have to be bound to.
     #[error("it is not bound as its keypair's tokens must be")]
     NotBound,
-    /// The keypair itself gave it up.
+    /// Its program or an administrator ended it before its time.
     #[error("it was revoked")]
     Revoked,
     /// It comes from where the keypair may not be used.
@@ -118,8 +118,8 @@ pub enum Outlived {
     /// The key that signed it is none of the server's any more.
     #[error("the key that signed it was removed")]
     SigningKey,
-    /// The grant that gave it was ended, or has run out.
-    #[error("what was granted to the application was ended")]
+    /// The grant that gave it was ended or has run out, or its person has no role there any more.
+    #[error("what a person granted was ended, or the person has no role there any more")]
     Grant,
 }
 

@@ -170,7 +170,7 @@ impl<R: Requirement> FromRequestParts<Arc<App>> for Token<R> {
 fn refusal(scheme: Scheme, refused: TokenRefused) -> ApiError {
     tracing::debug!(why = %refused, "a token was refused");
     match refused {
-        TokenRefused::Invalid(_) => ApiError::InvalidToken(scheme),
+        TokenRefused::Invalid(_) | TokenRefused::Outlived(_) => ApiError::InvalidToken(scheme),
         TokenRefused::Unproven => ApiError::InvalidToken(Scheme::Dpop),
         TokenRefused::Proof(ProofRefused::Invalid(why)) => ApiError::InvalidProof(why),
         TokenRefused::Proof(ProofRefused::TooMany) => ApiError::Overloaded,

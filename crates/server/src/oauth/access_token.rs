@@ -218,9 +218,12 @@ pub(crate) struct Verified {
 /// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenRefused {
-    /// Not one of ours, or outlived; clients hear no more than that.
+    /// Not one of ours; clients hear no more than that.
     #[error("{0}")]
     Invalid(String),
+    /// Worth nothing any more; clients hear the same.
+    #[error(transparent)]
+    Outlived(#[from] Outlived),
     /// It is bound to a key, and whoever sends it does not prove to have that.
     #[error("it is bound to a key, and the request is not proven with that")]
     Unproven,
@@ -304,13 +307,13 @@ impl Verified {
 /// What a token says, once a key of ours was found to have signed it: that stays true, so it is remembered. Whether the key
 /// still is ours and what the token is worth is asked anew each time.
 #[derive(Clone, Copy, Debug)]
-struct Signed {
+pub(super) struct Signed {
     /// Remembered only as long as the key is one of ours.
     key: SigningKeyHash,
-    says: Says,
-    narrowed_to: Option<EnvironmentId>,
+    pub(super) says: Says,
+    pub(super) narrowed_to: Option<EnvironmentId>,
     /// In seconds since the Unix epoch.
-    issued_at: i64,
+    pub(super) issued_at: i64,
 }
 
 /// What the tokens say that were verified lately, by their SHA-256. To verify a signature costs more than everything else
@@ -336,7 +339,7 @@ pub(crate) async fn verify(
     let verified = judge(app, signed(app, token).await?, now).await?;
     let from = || client_address(&request.extensions, &request.headers, &app.config.trusted_proxies);
     if !verified.basis.may_be_used_from(from) {
-        return Err(TokenRefused::Invalid(Outlived::Elsewhere.to_string()));
+        return Err(Outlived::Elsewhere.into());
     }
     match (verified.basis.confirmation(), scheme) {
         (None, Scheme::Bearer) => {}
@@ -392,38 +395,8 @@ pub(super) async fn worth_something(
     }
 }
 
-/// What a token says and what it is worth, for an administrator of its keypair to see.
-#[derive(Clone, Debug)]
-pub(crate) struct Examined {
-    pub(crate) claims: TokenClaims,
-    /// The one environment that it was narrowed to, if any.
-    pub(crate) narrowed_to: Option<EnvironmentId>,
-    pub(crate) issued_at: Timestamp,
-    /// The scopes that it has now.
-    pub(crate) worth: Result<Scopes, Outlived>,
-}
-
-/// Looks at a keypair's token; none if it is not one that a key of ours signed. That is no use of it.
-pub(crate) async fn examine(
-    app: &App,
-    token: &str,
-    now: Timestamp,
-) -> Result<Option<Examined>, StorageError> {
-    let (claims, narrowed_to, issued_at) = match signed(app, token).await {
-        Ok(Signed { says: Says::Keypair(claims), narrowed_to, issued_at, .. }) => {
-            (claims, narrowed_to, issued_at)
-        }
-        Err(TokenRefused::Unavailable(error)) => return Err(error),
-        Ok(_) | Err(_) => return Ok(None),
-    };
-    let live = app.live.keypair(claims.keypair).await?.ok_or(Outlived::Removed);
-    let worth = live.and_then(|live| claims.scopes_at(now, &live.credential));
-    let issued_at = Timestamp::from_second(issued_at).unwrap_or(now);
-    Ok(Some(Examined { claims, narrowed_to, issued_at, worth }))
-}
-
 /// What a token says, if a key that is ours signed it.
-async fn signed(app: &App, token: &str) -> Result<Signed, TokenRefused> {
+pub(super) async fn signed(app: &App, token: &str) -> Result<Signed, TokenRefused> {
     let hash = sha256(token.as_bytes());
     let keys = app.signing_keys.current(&app.live).await?;
     if let Some(signed) = app.seen_tokens.0.get(&hash).filter(|signed| keys.has(signed.key)) {
@@ -435,7 +408,7 @@ async fn signed(app: &App, token: &str) -> Result<Signed, TokenRefused> {
 }
 
 /// What a token of ours is worth at `now`.
-async fn judge(app: &App, signed: Signed, now: Timestamp) -> Result<Verified, TokenRefused> {
+pub(super) async fn judge(app: &App, signed: Signed, now: Timestamp) -> Result<Verified, TokenRefused> {
     let Signed { key, says, narrowed_to, issued_at } = signed;
     let (basis, scopes) = says.judged(app, now).await?;
     Ok(Verified { basis, signed_by: key, narrowed_to, issued_at, scopes, judged_at: now })

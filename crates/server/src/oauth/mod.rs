@@ -16,6 +16,7 @@ mod client_jwt;
 mod client_request;
 pub(crate) mod dpop;
 pub(crate) mod error;
+pub(crate) mod examined;
 mod form;
 #[cfg(test)]
 mod inactive_matrix_tests;

@@ -14,7 +14,7 @@ use crate::live::LiveKeypair;
 
 /// What a token says of what it rests on.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Says {
+pub(crate) enum Says {
     /// A program's, of this keypair.
     Keypair(TokenClaims),
     /// A person's, in an application's hands.
@@ -39,22 +39,49 @@ impl Says {
         }
     }
 
+    /// The account or environment that it is for.
+    pub(crate) fn owner(&self) -> Owner {
+        match self {
+            Self::Keypair(claims) => claims.owner,
+            Self::Grant(claims) => claims.owner,
+        }
+    }
+
+    /// The scopes that it was issued with.
+    pub(crate) fn scopes(&self) -> Scopes {
+        match self {
+            Self::Keypair(claims) => claims.scopes,
+            Self::Grant(claims) => claims.scopes,
+        }
+    }
+
+    /// When it runs out.
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        match self {
+            Self::Keypair(claims) => claims.expires_at,
+            Self::Grant(claims) => claims.expires_at,
+        }
+    }
+
+    /// What it is bound to, if to anything. Applications' tokens never are.
+    pub(crate) fn confirmation(&self) -> Option<Confirmation> {
+        match self {
+            Self::Keypair(claims) => claims.confirmation,
+            Self::Grant(_) => None,
+        }
+    }
+
     /// What it rests on at `now`, and the scopes that it has then.
     pub(super) async fn judged(self, app: &App, now: Timestamp) -> Result<(Basis, Scopes), TokenRefused> {
-        let invalid = |why: &dyn std::fmt::Display| TokenRefused::Invalid(why.to_string());
         match self {
             Self::Keypair(claims) => {
-                let live = app.live.keypair(claims.keypair).await?;
-                let live = live.ok_or_else(|| invalid(&Outlived::Removed))?;
-                let scopes =
-                    claims.scopes_at(now, &live.credential).map_err(|outlived| invalid(&outlived))?;
+                let live = app.live.keypair(claims.keypair).await?.ok_or(Outlived::Removed)?;
+                let scopes = claims.scopes_at(now, &live.credential)?;
                 Ok((Basis::Keypair(claims, live), scopes))
             }
             Self::Grant(claims) => {
-                let live = app.store.live_grant(claims.grant, now).await?;
-                let live =
-                    live.ok_or_else(|| invalid(&"its grant was ended, or its person has no role there"))?;
-                let scopes = claims.scopes_at(now, &live).map_err(|outlived| invalid(&outlived))?;
+                let live = app.store.live_grant(claims.grant, now).await?.ok_or(Outlived::Grant)?;
+                let scopes = claims.scopes_at(now, &live)?;
                 Ok((Basis::Grant(claims, Arc::new(live)), scopes))
             }
         }
@@ -62,12 +89,16 @@ impl Says {
 }
 
 impl Basis {
+    fn says(&self) -> Says {
+        match self {
+            Self::Keypair(claims, _) => Says::Keypair(*claims),
+            Self::Grant(claims, _) => Says::Grant(*claims),
+        }
+    }
+
     /// The account or environment that it reaches.
     pub(super) fn owner(&self) -> Owner {
-        match self {
-            Self::Keypair(claims, _) => claims.owner,
-            Self::Grant(claims, _) => claims.owner,
-        }
+        self.says().owner()
     }
 
     /// The account that is the owner, or that owns the environment that is.
@@ -88,18 +119,12 @@ impl Basis {
 
     /// When the token runs out.
     pub(super) fn expires_at(&self) -> Timestamp {
-        match self {
-            Self::Keypair(claims, _) => claims.expires_at,
-            Self::Grant(claims, _) => claims.expires_at,
-        }
+        self.says().expires_at()
     }
 
-    /// What the token is bound to, if to anything. Applications' tokens never are.
+    /// What the token is bound to, if to anything.
     pub(super) fn confirmation(&self) -> Option<Confirmation> {
-        match self {
-            Self::Keypair(claims, _) => claims.confirmation,
-            Self::Grant(..) => None,
-        }
+        self.says().confirmation()
     }
 
     /// Whether the token may be used from there. People's may be from anywhere.

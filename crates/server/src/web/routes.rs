@@ -95,6 +95,7 @@ fn administration(base: &str) -> Vec<Page> {
         get(keys("/new"), keypair_new::show),
         get(keys("/token"), token_reach::show),
         post(keys("/token"), token_reach::tell),
+        post(keys("/token/revoke"), token_reach::revoke),
         get(keys("/{key}"), keypair::show),
         post(keys("/{key}/scopes/remove-unused"), keypair::remove_unused_scopes),
         post(keys("/{key}/try"), keypair_try::attempt),

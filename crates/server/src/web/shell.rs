@@ -104,7 +104,7 @@ fn switcher(places: Vec<NamedPlace>, here: Option<Owner>) -> Vec<AccountEntry> {
     entries
 }
 
-const NOTICES: [(&str, &str); 26] = [
+const NOTICES: [(&str, &str); 27] = [
     ("keypair-disabled", "The keypair is disabled. Its tokens stopped working."),
     ("keypair-enabled", "The keypair is enabled. Clients need new tokens; those from before stay dead."),
     ("keypair-saved", "The keypair was saved."),
@@ -112,6 +112,7 @@ const NOTICES: [(&str, &str); 26] = [
     ("scopes-removed", "The scopes that were not used were removed. Tokens already issued lost them."),
     ("scopes-all-used", "Every scope is in use by now, or may be handed on. Nothing was changed."),
     ("secret-ended", "The secret stopped working."),
+    ("token-revoked", "The token stopped working. No other token did."),
     ("public-key-added", "The public key was added. Whoever has its private half can get tokens."),
     ("public-key-removed", "The public key was removed. Its tokens stopped working."),
     (

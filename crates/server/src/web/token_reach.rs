@@ -1,15 +1,16 @@
-//! `…/api-management/token`: what a token reaches, for an administrator of its keypair who has the token.
+//! `…/api-management/token`: what a token reaches, and its end, for an administrator of its keypair who has the token.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{
-    Environment, EnvironmentId, KeypairStatus, Outlived, Owner, Place, Role, Scope, Scopes, TokenClaims,
-    effective_role,
+    Environment, KeypairStatus, Outlived, Owner, Place, Role, Scope, Scopes, TokenClaims, effective_role,
 };
-use storage::{Slice, StorageError};
+use storage::{Revocation, Slice, StorageError};
 use zeroize::Zeroizing;
 
 use super::api_management::{address, address_of};
@@ -22,10 +23,15 @@ use super::part::cut;
 use super::shell::Shell;
 use super::when::When;
 use crate::app::App;
-use crate::oauth::access_token::{Examined, examine};
+use crate::oauth::access_token::Verified;
+use crate::oauth::examined::{Examined, examine};
+use crate::oauth::token_basis::Says;
 
 /// As many environments as are listed.
 const LISTED: u32 = 50;
+
+/// What a token is sealed as, for the form that ends it: the page does not show it again.
+const SEALED: &str = "token-to-revoke";
 
 #[derive(Template)]
 #[template(path = "token_reach.html")]
@@ -40,6 +46,8 @@ struct TokenPage {
 struct TokenView {
     /// Why it is worth nothing; none if it works.
     outlived: Option<&'static str>,
+    /// What the form that ends it carries.
+    sealed: String,
     key_id: String,
     /// The keypair's page, if there still is one.
     keypair: Option<String>,
@@ -73,17 +81,61 @@ pub(super) async fn tell(
     State(app): State<Arc<App>>,
     fields: Fields,
 ) -> Result<Response, PageError> {
-    let token = Zeroizing::new(fields.one("token")?.trim().to_owned());
-    let examined = examine(&app, &token, app.clock.now()).await?;
-    let token = match examined {
-        // Of others' tokens nobody learns more than of nonsense.
-        Some(examined) if administers(&app, &admin, examined.claims.owner).await? => {
-            Some(TokenView::new(&app, &examined).await?)
-        }
-        _ => None,
+    let token = fields.one("token")?.trim();
+    told(&app, &admin, token, own(&app, &admin, token).await?).await
+}
+
+/// `POST …/api-management/token/revoke`: ends the token, and no other.
+pub(super) async fn revoke(
+    admin: Admin,
+    State(app): State<Arc<App>>,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let token = opened(&app, fields.one("sealed")?);
+    let own = own(&app, &admin, &token).await?;
+    let Some((examined, _)) = own.as_ref().filter(|(examined, _)| examined.worth.is_ok()) else {
+        return told(&app, &admin, &token, own).await;
     };
-    let shell = admin.shell(&app, "api").await?;
-    page(Outcome::Shown, &TokenPage { shell, base: address(&admin), asked: true, token })
+    match examined.revoke(&app, &admin.author(), app.clock.now()).await? {
+        Revocation::Done => {
+            Ok(Redirect::to(&format!("{}/token?done=token-revoked", address(&admin))).into_response())
+        }
+        Revocation::Full(_) => Err(PageError::Conflict(
+            "As many tokens of its keypair are revoked as can be at a time. Disable the keypair to stop all of its tokens."
+                .to_owned(),
+        )),
+    }
+}
+
+/// The page that tells of it.
+async fn told(
+    app: &App,
+    admin: &Admin,
+    token: &str,
+    own: Option<(Examined, TokenClaims)>,
+) -> Result<Response, PageError> {
+    let token = match own {
+        Some((examined, claims)) => Some(TokenView::new(app, token, &examined, &claims).await?),
+        None => None,
+    };
+    let shell = admin.shell(app, "api").await?;
+    page(Outcome::Shown, &TokenPage { shell, base: address(admin), asked: true, token })
+}
+
+/// The token, if it is of a keypair that the person administers. Of others' tokens nobody learns more than of nonsense.
+async fn own(app: &App, admin: &Admin, token: &str) -> Result<Option<(Examined, TokenClaims)>, StorageError> {
+    let Some(examined) = examine(app, token, app.clock.now()).await? else { return Ok(None) };
+    let Says::Keypair(claims) = examined.says else { return Ok(None) };
+    let administers = administers(app, admin, claims.owner).await?;
+    Ok(administers.then_some((examined, claims)))
+}
+
+/// The token that the form carries; what is none opens nothing.
+fn opened(app: &App, sealed: &str) -> Zeroizing<String> {
+    let opened = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok();
+    let opened = opened.and_then(|sealed| app.sealer.open(SEALED, &sealed).ok());
+    let token = opened.and_then(|token| String::from_utf8(token.to_vec()).ok());
+    Zeroizing::new(token.unwrap_or_default())
 }
 
 async fn administers(app: &App, admin: &Admin, owner: Owner) -> Result<bool, StorageError> {
@@ -99,37 +151,42 @@ async fn administers(app: &App, admin: &Admin, owner: Owner) -> Result<bool, Sto
 }
 
 impl TokenView {
-    async fn new(app: &App, examined: &Examined) -> Result<Self, PageError> {
+    async fn new(
+        app: &App,
+        token: &str,
+        examined: &Examined,
+        claims: &TokenClaims,
+    ) -> Result<Self, PageError> {
         let now = app.clock.now();
-        let Examined { claims, narrowed_to, issued_at, worth } = examined;
         let keypair = match app.store.keypair(claims.owner, claims.keypair).await {
             Ok(keypair) => Some(keypair),
             Err(StorageError::NotFound) => None,
             Err(error) => return Err(error.into()),
         };
-        let (environments, more) = match worth {
-            Ok(_) => reached(app, claims, *narrowed_to).await?,
+        let (environments, more) = match &examined.worth {
+            Ok(verified) => reached(app, verified).await?,
             Err(_) => (Vec::new(), false),
         };
-        let scopes = worth.unwrap_or(Scopes::NONE);
         let names = |scopes: Scopes| scopes.iter().map(Scope::name).collect();
+        let sealed = app.sealer.seal(SEALED, token.as_bytes(), &*app.entropy);
         Ok(Self {
-            outlived: worth.err().map(why),
+            outlived: examined.worth.as_ref().err().copied().map(why),
+            sealed: BASE64_URL_SAFE_NO_PAD.encode(sealed),
             key_id: claims.keypair.to_string(),
             keypair: keypair.as_ref().map(|keypair| format!("{}/{}", address_of(keypair.owner), keypair.id)),
             comment: keypair.map(|keypair| keypair.comment.to_string()).unwrap_or_default(),
-            issued: When::new(*issued_at, now),
+            issued: When::new(examined.issued_at, now),
             expires: When::new(claims.expires_at, now),
             expires_word: if claims.expires_at <= now { "Expired" } else { "Expires" },
-            scopes: names(scopes),
-            lost: names(claims.scopes.minus(scopes)),
+            scopes: names(examined.scopes()),
+            lost: names(examined.lost()),
             bound: claims.confirmation.map(|confirmation| match confirmation {
                 domain::Confirmation::Key(_) => "to a key, by DPoP: without that key it is refused",
                 domain::Confirmation::Certificate(_) => {
                     "to a client’s certificate: over another connection it is refused"
                 }
             }),
-            narrowed: narrowed_to.is_some(),
+            narrowed: examined.narrowed_to.is_some(),
             environments,
             more,
         })
@@ -137,25 +194,13 @@ impl TokenView {
 }
 
 /// The open environments that the token reaches, and whether there are more.
-async fn reached(
-    app: &App,
-    claims: &TokenClaims,
-    narrowed_to: Option<EnvironmentId>,
-) -> Result<(Vec<Reached>, bool), StorageError> {
-    let only = match claims.owner {
-        Owner::Environment(own) => Some(own),
-        Owner::Account(_) => narrowed_to,
-    };
-    let mut found: Vec<Environment> = match (only, claims.owner) {
-        (Some(only), owner) => {
-            let environment = app.live.environment_of(owner, only).await?;
-            let reached = environment.filter(|_| narrowed_to.is_none_or(|narrowed| narrowed == only));
-            reached.iter().map(|environment| (**environment).clone()).collect()
+async fn reached(app: &App, verified: &Verified) -> Result<(Vec<Reached>, bool), StorageError> {
+    let mut found: Vec<Environment> = match verified.only_environment() {
+        Some(only) => {
+            let environment = verified.environment(app, only).await?;
+            environment.iter().map(|environment| (**environment).clone()).collect()
         }
-        (None, Owner::Account(account)) => {
-            app.store.open_environments(account, Slice::first(LISTED + 1)).await?
-        }
-        (None, Owner::Environment(_)) => Vec::new(),
+        None => app.store.open_environments(verified.account(), Slice::first(LISTED + 1)).await?,
     };
     let more = cut(&mut found, LISTED).is_some();
     let row = |environment: &Environment| Reached {
@@ -179,7 +224,7 @@ fn why(outlived: Outlived) -> &'static str {
             "The Key Secret or public key that obtained it was deleted, has run out, or is not accepted any more."
         }
         Outlived::NotBound => "It is not bound as its keypair’s tokens now must be.",
-        Outlived::Revoked => "The program that had it revoked it.",
+        Outlived::Revoked => "It was revoked, by its program or an administrator.",
         Outlived::Grant => "What a person had granted was ended.",
         Outlived::Elsewhere => "Its keypair may not be used from there.",
         Outlived::SigningKey => "The key that signed it was removed.",

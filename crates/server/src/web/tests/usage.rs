@@ -216,6 +216,63 @@ async fn of_others_tokens_nobody_learns_more_than_of_nonsense() {
 }
 
 #[tokio::test]
+async fn a_pasted_token_is_revoked_in_two_steps_and_no_other_is() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let path = format!("{}/token", address_of(house.shop()));
+    let made = house.keypair(house.shop(), "feedback-report:read").await;
+    let (token, other) = (house.token(&made).await, house.token(&made).await);
+    let told = house.post(&path, &admin, &[("token", &token)]).await;
+    assert!(told.body.contains("Revoke this token…") && !told.body.contains(&token), "{}", told.body);
+    let act = format!("{path}/revoke");
+    assert!(!told.one_click_acts().contains(&act.as_str()));
+    let sealed = told.between("name=\"sealed\" value=\"", "\"").to_owned();
+    let before = house.app.store.last_sequence().await.unwrap();
+
+    let revoked = house.post(&act, &admin, &[("sealed", &sealed)]).await;
+    assert_eq!(revoked.location(), format!("{path}?done=token-revoked"));
+    assert!(house.get(revoked.location(), &admin).await.body.contains("The token stopped working."));
+    assert_eq!(house.call(&token, "/v1/access").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(house.call(&other, "/v1/access").await, StatusCode::OK);
+    let told = house.post(&path, &admin, &[("token", &token)]).await;
+    assert!(told.body.contains("It was revoked, by its program or an administrator."), "{}", told.body);
+    assert!(!told.body.contains("name=\"sealed\""), "there is nothing more to revoke");
+    let again = house.post(&act, &admin, &[("sealed", &sealed)]).await;
+    assert!(again.body.contains("It was revoked"), "{}", again.body);
+
+    let lines = house.app.store.events_after(before, 9).await.unwrap();
+    assert_eq!(lines.len(), 1, "the second time changes nothing");
+    assert_eq!((lines[0].action.as_str(), lines[0].owner), ("keypair.token_revoked", Some(house.shop())));
+    assert_eq!(lines[0].stamp.actor.name(), "admin@example.com");
+}
+
+#[tokio::test]
+async fn nobody_revokes_the_token_of_a_keypair_that_others_administer() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let of_shop = house.signed_in("shop@example.com", &[(house.shop(), Role::Administrator)]).await;
+    let sealed = async |token: &str| {
+        let path = format!("{}/token", address_of(house.account()));
+        let told = house.post(&path, &admin, &[("token", token)]).await;
+        told.between("name=\"sealed\" value=\"", "\"").to_owned()
+    };
+    let act = format!("{}/token/revoke", address_of(house.shop()));
+    for owner in [house.account(), Owner::Environment(house.kiosk.id)] {
+        let token = house.token(&house.keypair(owner, "feedback-report:read").await).await;
+        let sealed = sealed(&token).await;
+        for carried in [sealed.as_str(), token.as_str(), "nonsense", ""] {
+            let answer = house.post(&act, &of_shop, &[("sealed", carried)]).await;
+            assert!(answer.body.contains("Nothing can be told of that."), "{}", answer.body);
+        }
+        assert_eq!(house.call(&token, "/v1/access").await, StatusCode::OK, "of {owner}");
+    }
+    let own = house.token(&house.keypair(house.shop(), "feedback-report:read").await).await;
+    let sealed = sealed(&own).await;
+    assert_eq!(house.post(&act, &of_shop, &[("sealed", &sealed)]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(house.call(&own, "/v1/access").await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn a_first_request_is_made_and_nothing_secret_shown() {
     let house = House::new().await;
     let admin = house.admin().await;
