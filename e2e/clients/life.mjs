@@ -4,10 +4,16 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { api, assertWorks, tokenFor } from '../program.mjs';
 import { Product, SCOPES } from '../product.mjs';
 
 const [READ, , SUBMIT, ADMIN] = SCOPES;
+
+/** The program of the libraries in Rust. */
+export const RUST_CLIENTS =
+  process.env.E2E_RUST_CLIENTS ??
+  fileURLToPath(new URL('../../target/clients/debug/rust-clients', import.meta.url));
 
 /**
  * Walks the life. `connect` gets the product and answers with what the library does:

@@ -1,20 +1,36 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ApiManagement } from '../api-management.mjs';
 import { openBrowser, Visitor } from '../browser.mjs';
+import { RUST_CLIENTS } from '../clients/life.mjs';
 import { api, tokenFor } from '../program.mjs';
 import { Product, until } from '../product.mjs';
 
 const SCREENSHOTS = fileURLToPath(new URL('../screenshots/', import.meta.url));
 const [REPORT, QUERIES, ADMIN] = ['feedback-report:read', 'feedback-queries:create', 'feedback-admin'];
+const CRATES = fileURLToPath(new URL('../clients/rust/', import.meta.url));
 /** Counts are written every 5 seconds. */
 const WRITTEN = 15_000;
+
+/** Compiles a program in Rust, with the crates of the other clients in Rust, which are there. */
+async function compiled(file, folder) {
+  for (const name of ['Cargo.toml', 'Cargo.lock']) {
+    const text = await readFile(join(CRATES, name), 'utf8');
+    await writeFile(join(folder, name), text.replace('name = "rust-clients"', 'name = "copied-program"'));
+  }
+  await mkdir(join(folder, 'src'));
+  await writeFile(join(folder, 'src', 'main.rs'), await readFile(file));
+  const target = resolve(RUST_CLIENTS, '../..');
+  const words = ['build', '--locked', '--offline', '--manifest-path', join(folder, 'Cargo.toml'), '--target-dir', target];
+  await promisify(execFile)('cargo', words);
+  return [join(target, 'debug', 'copied-program')];
+}
 
 test('what keypairs are used for, what a token reaches, and a first request', async (t) => {
   const product = await Product.start(t);
@@ -85,8 +101,16 @@ test('what keypairs are used for, what a token reaches, and a first request', as
       await page.getByRole('main').getByRole('link', { name: 'Production' }).waitFor();
       assert.ok(!(await page.content()).includes(token), 'it is shown again');
       assert.ok(!page.url().includes('eyJ'), page.url());
-      await management.disable(keypair);
+      await page.getByText('Revoke this token…').click();
+      await management.button('Revoke this token').click();
+      await page.getByText('The token stopped working. No other token did.').waitFor();
+      assert.equal((await api(product, token, '/v1/access')).status, 401);
+      const other = await tokenFor(product, keypair);
+      assert.equal((await api(product, other, '/v1/access')).status, 200);
       await ask(token);
+      await page.getByText('It was revoked, by its program or an administrator.').waitFor();
+      await management.disable(keypair);
+      await ask(other);
       await page.getByText('Its keypair is disabled.').waitFor();
       await ask('eyJ.nonsense');
       await page.getByText('Nothing can be told of that.').waitFor();
@@ -117,12 +141,18 @@ test('what keypairs are used for, what a token reaches, and a first request', as
     await management.once.getByText('Use it in a program').click();
     const folder = await mkdtemp(join(tmpdir(), 'feedback-programs-'));
     t.after(() => rm(folder, { recursive: true }));
-    for (const [language, command, file] of [['Python', 'python3', 'a.py'], ['JavaScript', process.execPath, 'a.mjs']]) {
+    for (const [language, program] of [
+      ['Python', async (file) => ['python3', file]],
+      ['JavaScript', async (file) => [process.execPath, file]],
+      ['Rust', (file) => compiled(file, folder)],
+    ]) {
       await management.once.getByText(language, { exact: true }).first().click();
       const code = await visitor.copied(management.button(`Copy ${language}`, management.once));
-      await writeFile(join(folder, file), code);
+      const file = join(folder, `${language}.mjs`);
+      await writeFile(file, code);
       const env = { ...process.env, FEEDBACK_KEY_ID: id, FEEDBACK_KEY_SECRET: secret };
-      const { stdout } = await promisify(execFile)(command, [join(folder, file)], { env });
+      const [command, ...words] = await program(file);
+      const { stdout } = await promisify(execFile)(command, words, { env });
       assert.match(stdout, /combined/, language);
     }
     await management.finishReading();

@@ -115,21 +115,24 @@ console.log(await answer.json());"#;
 
 const RUST: &str = r#"use std::env::var;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (client, base) = (reqwest::Client::new(), "{base}");
-    let issued: serde_json::Value = client
-        .post(format!("{base}/oauth2/token"))
-        .basic_auth(var("FEEDBACK_KEY_ID")?, Some(var("FEEDBACK_KEY_SECRET")?))
-        .form(&[("grant_type", "client_credentials"), ("scope", "{scope}")])
-        .send()
-        .await?
-        .json()
-        .await?;
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let base = "{base}";
+    let (id, secret) = (var("FEEDBACK_KEY_ID")?, var("FEEDBACK_KEY_SECRET")?);
+    let issued = ureq::post(format!("{base}/oauth2/token")).send_form([
+        ("grant_type", "client_credentials"),
+        ("client_id", id.as_str()),
+        ("client_secret", secret.as_str()),
+        ("scope", "{scope}"),
+    ])?;
+    let issued: serde_json::Value = serde_json::from_reader(issued.into_body().into_reader())?;
     let token = issued["access_token"].as_str().ok_or("no token")?;
 
-    let answer = client.get(format!("{base}{path}")).bearer_auth(token).send().await?;
-    println!("{}", answer.text().await?);
+    let answer = ureq::get(format!("{base}{path}"))
+        .header("Authorization", format!("Bearer {token}"))
+        .call()?
+        .body_mut()
+        .read_to_string()?;
+    println!("{answer}");
     Ok(())
 }"#;
 
@@ -147,11 +150,6 @@ fn programs(base: &str, example: &Example) -> [Snippet; 3] {
             needs: "Node.js 18, as an .mjs file",
             code: filled(JAVASCRIPT),
         },
-        Snippet {
-            id: "rust",
-            language: "Rust",
-            needs: "reqwest 0.12 with json, serde_json, tokio with full",
-            code: filled(RUST),
-        },
+        Snippet { id: "rust", language: "Rust", needs: "ureq 3, serde_json 1", code: filled(RUST) },
     ]
 }
