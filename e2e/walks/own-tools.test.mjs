@@ -128,6 +128,32 @@ test('a person logs in at a terminal, works, and is stopped', async (t) => {
     assert.match(token, /^eyJ/);
   });
 
+  await t.test('a token is for one environment alone, and the login stays as it was', async () => {
+    const before = JSON.parse(await readFile(terminal.file, 'utf8'));
+    const resource = `${product.url}/v1/environments/${environment.id}`;
+    const narrowed = await terminal.run('token', '--resource', resource, '--json');
+    assert.equal(narrowed.code, 0, narrowed.stderr);
+    const { access_token: narrow } = JSON.parse(narrowed.stdout);
+    assert.equal(JSON.parse(Buffer.from(narrow.split('.')[1], 'base64url')).aud, resource);
+    assert.equal((await api(product, narrow, `/v1/environments/${environment.id}/queries`)).status, 200);
+    const after = JSON.parse(await readFile(terminal.file, 'utf8'));
+    assert.notEqual(after.refresh_token, before.refresh_token);
+    assert.equal(after.access_token, before.access_token);
+    product.neverLogged(after.refresh_token);
+    const refused = await terminal.run('token', '--resource', `${product.url}/v1/environments/env_01h455vb4pex5vsknk084sn02q`);
+    assert.deepEqual([refused.code, refused.stdout], [1, '']);
+    assert.match(refused.stderr, /invalid_target/);
+    assert.equal((await terminal.run('token', '--resource', resource)).code, 0, 'what was refused used nothing up');
+  });
+
+  await t.test('the operator sees whose token it is', async () => {
+    const seen = await product.operate('token', 'inspect', { input: token });
+    assert.deepEqual([seen.active, seen.key_id, seen.client_id, seen.owner.id], [true, null, 'feedback-cli', environment.id]);
+    assert.deepEqual(seen.environments.map(({ id }) => id), [environment.id]);
+    const { stdout } = await product.command(['token', 'inspect'], token);
+    assert.match(stdout, /In the name of\s+author@example\.com\n\s+by the command line\n/);
+  });
+
   await t.test('many terminals at once use no refresh token twice', async () => {
     const saved = JSON.parse(await readFile(terminal.file, 'utf8'));
     await writeFile(terminal.file, JSON.stringify({ ...saved, expires_at: '2026-01-01T00:00:00Z' }));
@@ -176,6 +202,26 @@ test('a person logs in at a terminal, works, and is stopped', async (t) => {
     assert.match((await terminal.run('logout')).stdout, /Logged out of/);
     assert.equal((await ask()).status, 401);
     assert.equal((await terminal.run('logout')).code, 1);
+  });
+
+  await t.test('the operator ends with a token all that was allowed', async () => {
+    const login = await terminal.login(product, '--json');
+    await allow(login);
+    await login.ended;
+    ({ stdout: token } = await terminal.run('token'));
+    const unsure = await product.command(['token', 'revoke'], token);
+    assert.equal(unsure.code, 1);
+    assert.match(unsure.stderr, /ends all that author@example\.com let the command line do at env_\w+, .* pass --yes/);
+    assert.equal((await access()).code, 0);
+    const ended = await product.operate('token', 'revoke', '--yes', { input: token });
+    assert.equal(ended.active, false);
+    assert.match(ended.reason, /what a person granted was ended/);
+    await until('the end', 1_000, async () => (await access()).body?.code === 'invalid_token');
+    const again = await product.command(['token', 'revoke', '--yes'], token);
+    assert.deepEqual([again.code, again.stdout], [0, 'It was worth nothing already; nothing was changed.\n']);
+    const saved = JSON.parse(await readFile(terminal.file, 'utf8'));
+    await writeFile(terminal.file, JSON.stringify({ ...saved, expires_at: '2026-01-01T00:00:00Z' }));
+    assert.match((await terminal.run('token')).stderr, /has ended/);
   });
 
   await t.test('what is denied, and an answer that is not the one, leave nothing behind', async () => {

@@ -8,45 +8,56 @@ use super::failure::{Failure, Result};
 use super::output::clean;
 use crate::passwords::Password;
 
-/// More than the longest password that is accepted, in bytes.
+/// More than the longest password or access token, in bytes.
 const MOST: u64 = 16 * 1024;
 
 /// A new password: all of stdin but a line end after it, or typed twice at a prompt without echo.
 pub(super) fn new_password(from_stdin: bool) -> Result<Password> {
     if from_stdin {
-        return read_password(io::stdin().lock()).map(Password::typed);
+        return read("password", io::stdin().lock()).map(Password::typed);
     }
     if !io::stdin().is_terminal() {
         return Err(Failure::new(
             "there is no terminal to ask for the password; pass --password-stdin and send it there",
         ));
     }
-    let typed = prompted("Password: ")?;
-    let again = Zeroizing::new(prompted("Password, again: ")?);
+    let unasked = |error: io::Error| {
+        Failure::new(format!("can't ask for the password: {error}; pass --password-stdin"))
+    };
+    let typed = rpassword::prompt_password("Password: ").map_err(unasked)?;
+    let again = Zeroizing::new(rpassword::prompt_password("Password, again: ").map_err(unasked)?);
     if *again != typed {
         return Err(Failure::new("the two passwords differ; nothing was changed"));
     }
     Ok(Password::typed(typed))
 }
 
-fn read_password(input: impl Read) -> Result<String> {
+/// An access token: what is on stdin, or typed at a prompt without echo if that is the terminal.
+pub(super) fn access_token() -> Result<Zeroizing<String>> {
+    let text = Zeroizing::new(if io::stdin().is_terminal() {
+        rpassword::prompt_password("Access token: ")
+            .map_err(|error| Failure::new(format!("can't ask for the token: {error}; send it on stdin")))?
+    } else {
+        read("access token", io::stdin().lock())?
+    });
+    let token = Zeroizing::new(text.trim().to_owned());
+    if token.is_empty() { Err(Failure::new("there is no access token on stdin")) } else { Ok(token) }
+}
+
+/// All of it but a line end after it; `what` says what it should be.
+fn read(what: &str, input: impl Read) -> Result<String> {
     let mut text = String::new();
     input
         .take(MOST)
         .read_to_string(&mut text)
-        .map_err(|error| Failure::new(format!("can't read the password from stdin: {error}")))?;
+        .map_err(|error| Failure::new(format!("can't read the {what} from stdin: {error}")))?;
     let end =
         text.strip_suffix('\n').map_or(text.len(), |rest| rest.strip_suffix('\r').unwrap_or(rest).len());
     text.truncate(end);
     if text.is_empty() {
-        return Err(Failure::new("there is no password on stdin"));
+        return Err(Failure::new(format!("there is no {what} on stdin")));
     }
     Ok(text)
-}
-
-fn prompted(prompt: &str) -> Result<String> {
-    rpassword::prompt_password(prompt)
-        .map_err(|error| Failure::new(format!("can't ask for the password: {error}; pass --password-stdin")))
 }
 
 /// Goes on if `yes` was passed or the person types `yes`; says what to pass if there is nobody to ask.
@@ -78,10 +89,10 @@ mod tests {
 
     #[test]
     fn one_line_end_is_no_part_of_a_password() {
-        assert_eq!(read_password(&b"quiet harbour\r\n"[..]).unwrap(), "quiet harbour");
-        assert_eq!(read_password(&b" two lines\nof it\n"[..]).unwrap(), " two lines\nof it");
-        assert!(read_password(&b"\n"[..]).is_err());
-        assert!(read_password(&b"\xff"[..]).is_err());
+        assert_eq!(read("password", &b"quiet harbour\r\n"[..]).unwrap(), "quiet harbour");
+        assert_eq!(read("password", &b" two lines\nof it\n"[..]).unwrap(), " two lines\nof it");
+        assert!(read("password", &b"\n"[..]).is_err());
+        assert!(read("password", &b"\xff"[..]).is_err());
     }
 
     #[test]

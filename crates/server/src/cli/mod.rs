@@ -20,6 +20,7 @@ mod public_key;
 mod serve;
 mod signing_key;
 mod store;
+mod token;
 mod user;
 
 use std::process::ExitCode;
@@ -66,8 +67,8 @@ enum Command {
     Login(login::Login),
     /// End what `login` allowed
     Logout(login::Logout),
-    /// Print an access token of your login
-    Token(login::Token),
+    /// Print an access token of your login; or, on the store, see what a token is and end it
+    Token(token::Token),
     /// Ask the Feedback API with your login
     Api(login::Api),
 }
@@ -89,7 +90,7 @@ impl Command {
             Self::Application(application) => application.common.json,
             Self::Login(login) => login.json,
             Self::Logout(logout) => logout.json,
-            Self::Token(token) => token.json,
+            Self::Token(token) => token.as_json(),
         }
     }
 

@@ -51,7 +51,15 @@ impl Common {
         missing: Missing,
         act: impl AsyncFnOnce(&App) -> Result<T>,
     ) -> Result<T> {
-        let config = self.settings()?;
+        Self::on_store_of(self.settings()?, missing, act).await
+    }
+
+    /// Opens the store that the settings name.
+    pub(super) async fn on_store_of<T>(
+        config: Config,
+        missing: Missing,
+        act: impl AsyncFnOnce(&App) -> Result<T>,
+    ) -> Result<T> {
         logs::start(config.log, logs::Level::Warnings)?;
         let app = App::open(config, missing).await.map_err(Failure::new)?;
         let outcome = act(&app).await;

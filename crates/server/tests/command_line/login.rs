@@ -208,6 +208,29 @@ fn only_what_has_the_form_of_a_token_is_printed_as_one() {
 }
 
 #[test]
+fn a_narrowed_token_is_printed_and_the_login_keeps_its_own() {
+    let machine = Machine::new();
+    let server = StrangeServer::start(|asked| {
+        (asked.path == "/token" && asked.body.contains("resource=")).then(|| tokens("narrow"))
+    });
+    machine.has_been_logged_in(&server);
+    let resource = format!("{}/v1/environments/env_1", server.url);
+    let output = machine.run(&["token", "--resource", &resource]);
+    assert_eq!(stdout(&output), "access-narrow\n", "{}", stderr(&output));
+    let asked = server.asked("/token");
+    assert!(asked.len() == 1 && asked[0].contains("refresh_token=refresh%2Dbefore"), "{asked:?}");
+    assert!(asked[0].ends_with("%2Fv1%2Fenvironments%2Fenv%5F1"), "{asked:?}");
+    let login = machine.login();
+    assert_eq!(
+        (&login["access_token"], &login["refresh_token"]),
+        (&json!("access-ended"), &json!("refresh-narrow"))
+    );
+    let output = machine.run(&["token"]);
+    assert_eq!(stdout(&output), "access-first\n", "{}", stderr(&output));
+    assert!(server.asked("/token")[1].contains("refresh_token=refresh%2Dnarrow"));
+}
+
+#[test]
 fn where_no_login_can_be_kept_none_is_asked_for() {
     let machine = Machine::new();
     let server = StrangeServer::start(|_| None);

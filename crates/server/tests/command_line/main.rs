@@ -22,3 +22,4 @@ mod refusals;
 mod server;
 mod signing_keys;
 mod strange_server;
+mod tokens;

@@ -100,8 +100,13 @@ pub fn token(server: &str, key: &Value) -> String {
 
 /// The status of a request with a token.
 pub fn access_status(server: &str, token: &str) -> u16 {
-    let request = "GET /v1/access HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer";
-    answer(server, &format!("{request} {token}\r\n\r\n")).0
+    get(server, token, "/v1/access").0
+}
+
+/// The status and the body that answer a request with a token.
+pub fn get(server: &str, token: &str, path: &str) -> (u16, String) {
+    let head = "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer";
+    answer(server, &format!("GET {path} {head} {token}\r\n\r\n"))
 }
 
 /// Asks again for a second at the most, until the answer is this one.

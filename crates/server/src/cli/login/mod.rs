@@ -17,7 +17,7 @@ use serde_json::json;
 
 pub(super) use api::Api;
 pub(super) use logout::Logout;
-pub(super) use token::Token;
+pub(super) use token::OwnToken;
 
 use super::failure::Result;
 use super::{arguments, output};

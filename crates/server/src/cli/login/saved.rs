@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::access_token::AccessToken;
-use super::server::{self, Refused, form};
+use super::server::{self, Refused, Tokens, form};
 use crate::cli::failure::{Failure, Result};
 use crate::system::SystemClock;
 
@@ -133,25 +133,49 @@ pub(super) async fn fresh() -> Result<SavedLogin> {
     if login.is_fresh(now) {
         return Ok(login);
     }
+    let (login, tokens) = refreshed(&file, login, None).await?;
+    let login = SavedLogin {
+        expires_at: tokens.expires_at(now),
+        lifetime: tokens.expires_in,
+        access_token: tokens.access_token,
+        scope: tokens.scope,
+        ..login
+    };
+    file.keep(&login).await?;
+    Ok(login)
+}
+
+/// Another access token of the login, for the resource alone (RFC 8707 §2.2), with its end and its scopes. It is kept nowhere.
+pub(super) async fn narrowed(resource: &str) -> Result<(AccessToken, Timestamp, String)> {
+    let file = LoginFile::locked().await?;
+    let login = file.read()?.ok_or_else(not_logged_in)?;
+    let now = SystemClock.now();
+    let (login, tokens) = refreshed(&file, login, Some(resource)).await?;
+    file.keep(&login).await?;
+    let expires_at = tokens.expires_at(now);
+    Ok((tokens.access_token, expires_at, tokens.scope))
+}
+
+/// Gets other tokens by the refresh token, for the resource if one is named. The login that is answered has the next refresh
+/// token and is not kept yet.
+async fn refreshed(
+    file: &LoginFile,
+    login: SavedLogin,
+    resource: Option<&str>,
+) -> Result<(SavedLogin, Tokens)> {
     // The refresh token works once, so there must be room for the next.
     file.writable()?;
-    let refresh = form(&[
+    let client = ClientId::CommandLine.to_string();
+    let mut parameters = vec![
         ("grant_type", "refresh_token"),
-        ("refresh_token", &login.refresh_token),
-        ("client_id", &ClientId::CommandLine.to_string()),
-    ]);
-    match server::tokens_at(&login.token_endpoint, &refresh).await {
+        ("refresh_token", login.refresh_token.as_str()),
+        ("client_id", client.as_str()),
+    ];
+    parameters.extend(resource.map(|resource| ("resource", resource)));
+    match server::tokens_at(&login.token_endpoint, &form(&parameters)).await {
         Ok(tokens) => {
-            let login = SavedLogin {
-                expires_at: tokens.expires_at(now),
-                lifetime: tokens.expires_in,
-                access_token: tokens.access_token,
-                refresh_token: tokens.refresh_token,
-                scope: tokens.scope,
-                ..login
-            };
-            file.keep(&login).await?;
-            Ok(login)
+            let refresh_token = tokens.refresh_token.clone();
+            Ok((SavedLogin { refresh_token, ..login }, tokens))
         }
         Err(Refused::Ended) => {
             file.remove()?;
