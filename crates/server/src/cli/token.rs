@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use clap::Subcommand;
-use domain::{ClientId, Confirmation, Environment, EnvironmentId, Outlived, Scopes, Timestamp, TokenBinding};
+use domain::{ClientId, Confirmation, Environment, EnvironmentId, Scopes, Timestamp, TokenBinding};
 use serde::{Deserialize, Serialize};
 use storage::{Revocation, StorageError};
 
@@ -120,13 +120,13 @@ async fn revoke(app: &App, json: bool, yes: bool, token: &str, examined: &Examin
             )
         }
     };
-    // What a person granted may be there while its token is worth nothing for the moment.
-    let ends = |examined: &Examined| match (&examined.worth, examined.says) {
-        (Err(Outlived::Grant), _) | (Ok(_), _) => true,
-        (Err(_), _) => false,
+    // What a person granted goes on when one of its tokens has run out, or the person has no role for a while.
+    let ends = match examined.says {
+        Says::Keypair(_) => examined.worth.is_ok(),
+        Says::Grant(_) => true,
     };
-    let mut sentence = "It was worth nothing already; nothing was changed.".to_owned();
-    if ends(examined) {
+    let mut sentence = "There was nothing to end; nothing was changed.".to_owned();
+    if ends {
         ask::confirmed(yes, &question)?;
         match examined.revoke(app, &operator(), app.clock.now()).await {
             Ok(Revocation::Done) => sentence = done,

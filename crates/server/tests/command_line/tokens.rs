@@ -115,7 +115,7 @@ fn a_token_tells_why_it_is_worth_nothing() {
     let text = stdout(&operator.with_stdin(&["token", "inspect"], &first));
     assert!(text.starts_with("Works        no: its keypair was removed\n"), "{text}");
     let nothing = operator.with_stdin(&["token", "revoke", "--yes"], &first);
-    assert_eq!(stdout(&nothing), "It was worth nothing already; nothing was changed.\n");
+    assert_eq!(stdout(&nothing), "There was nothing to end; nothing was changed.\n");
     operator.json(&["signing-key", "rotate", "--now", "--yes"]);
     let foreign = operator.with_stdin(&["token", "inspect"], &first);
     assert!(!foreign.status.success() && stderr(&foreign).contains("or that key was removed"));
