@@ -177,9 +177,9 @@ test('a person logs in at a terminal, works, and is stopped', async (t) => {
 
   await t.test('the person sees it, and ends it', async () => {
     await person.open('/your-account');
-    await person.page.getByRole('cell', { name: /Feedback’s command line/ }).waitFor();
+    await person.page.getByRole('cell', { name: /^Feedback’s command line/ }).waitFor();
     assert.deepEqual([...(await person.overflow()), ...(await person.barriers())], []);
-    await button(person, 'Revoke').click();
+    await button(person, `Revoke Feedback’s command line in ${environment.name}`).click();
     await person.page.getByRole('status').waitFor();
     assert.equal((await access()).body.code, 'invalid_token');
     const saved = JSON.parse(await readFile(terminal.file, 'utf8'));
@@ -411,8 +411,8 @@ test('an application made with a library of others acts for a person', async (t)
 
   await t.test('removing it ends all that people allowed', async () => {
     await person.open(path);
-    await person.page.getByText('Remove…').click();
-    await button(person, 'Remove').click();
+    await person.page.getByText('Remove… Dashboard', { exact: true }).click();
+    await button(person, 'Remove Dashboard').click();
     await person.page.getByRole('status').waitFor();
     assert.deepEqual((await product.operate('application', 'list')).items, []);
     await person.open(`/oauth2/authorize?client_id=${id}&redirect_uri=${application.callback}`, 400);

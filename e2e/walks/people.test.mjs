@@ -81,9 +81,8 @@ test('from an empty server to a colleague with a role', async (t) => {
     await admin.open(apiManagementPath(environment));
     await page.getByRole('link', { name: 'Users', exact: true }).click();
     await page.getByLabel('Role of operations@example.com').selectOption('reader');
-    const saved = page.getByRole('row').filter({ hasText: 'operations@example.com' });
     const answered = page.waitForResponse((response) => response.request().method() === 'POST');
-    await saved.getByRole('button', { name: 'Save', exact: true }).click();
+    await page.getByRole('button', { name: 'Save the role of operations@example.com', exact: true }).click();
     await answered;
     await colleague.open(apiManagementPath(environment), 404);
     await colleague.open(`/environments/${environment.id}`);

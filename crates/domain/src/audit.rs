@@ -70,7 +70,7 @@ pub struct Stamp {
     pub at: Timestamp,
     /// Who.
     pub actor: Actor,
-    /// The application that the person used, if it was one that acts in people's names.
+    /// The application that the person used or let in, or whose code or refresh token somebody used again.
     pub client: Option<ClientId>,
     /// The client's network address, where there is one.
     pub address: Option<String>,

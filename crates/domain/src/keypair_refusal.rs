@@ -1,4 +1,4 @@
-use crate::{AllowedAddresses, MAX_PUBLIC_KEYS, MAX_SECRETS, ScopeError, Scopes};
+use crate::{AllowedAddresses, MAX_PUBLIC_KEYS, MAX_SECRETS, ScopeError, Scopes, TokenBinding};
 
 /// Why a change to a keypair was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,9 @@ pub enum KeypairRefusal {
         "the keypair accepts no secrets: add a new public key and remove the old one instead, or let it accept secrets first"
     )]
     SecretsNotAccepted,
+    /// Its tokens would have to be bound in a way that no client can meet.
+    #[error("`{0}` can't be met: this server does not see the certificates of its clients")]
+    UnmetBinding(TokenBinding),
     /// It would be left without a scope.
     #[error("none of its scopes was used; disable or remove the keypair instead")]
     NoScopeUsed,

@@ -19,12 +19,42 @@ pub enum TextError {
     /// A character that can't be shown.
     #[error("must not contain control characters")]
     ControlCharacter,
+    /// A character that nobody sees, so that one text looks like another.
+    #[error(
+        "must not contain U+{:04X}, which is invisible or turns the direction of writing around",
+        u32::from(*.0)
+    )]
+    Invisible(char),
     /// Not `local@domain`.
     #[error("must be an e-mail address, as in name@example.com")]
     NotAnEmail,
 }
 
-fn checked(text: &str, least: usize, most: usize, lines: bool) -> Result<String, TextError> {
+/// What a text is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// To tell one thing from another, on one line.
+    Label,
+    /// To tell one thing from another, in as many lines as it takes.
+    Description,
+    /// To be read, in as many lines as it takes. Nothing is chosen by it, and a question in Hebrew or Arabic may need marks
+    /// of direction.
+    Prose,
+}
+
+/// Whether it can be neither seen nor missed, or puts what follows elsewhere: by such characters a text passes for another
+/// (Trojan Source). Joiners and variation selectors are none of these: emoji and some scripts need them.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{200B}'
+            | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
+            | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E00FF}' | '\u{E01F0}'..='\u{E0FFF}'
+    )
+}
+
+fn checked(text: &str, least: usize, most: usize, kind: Kind) -> Result<String, TextError> {
     let text = text.trim();
     let has = text.chars().count();
     if has < least {
@@ -33,15 +63,21 @@ fn checked(text: &str, least: usize, most: usize, lines: bool) -> Result<String,
     if has > most {
         return Err(TextError::TooLong { most, has });
     }
+    let lines = kind != Kind::Label;
     let forbidden = |c: char| c.is_control() && !(lines && matches!(c, '\n' | '\r' | '\t'));
     if text.chars().any(forbidden) {
         return Err(TextError::ControlCharacter);
+    }
+    if kind != Kind::Prose
+        && let Some(invisible) = text.chars().find(|c| is_invisible(*c))
+    {
+        return Err(TextError::Invisible(invisible));
     }
     Ok(text.to_owned())
 }
 
 macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident($least:literal..=$most:literal, lines: $lines:literal);)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($least:literal..=$most:literal, $kind:ident);)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(String);
@@ -52,7 +88,7 @@ macro_rules! texts {
 
             /// Trims and checks `text`.
             pub fn new(text: &str) -> Result<Self, TextError> {
-                checked(text, $least, $most, $lines).map(Self)
+                checked(text, $least, $most, Kind::$kind).map(Self)
             }
 
             /// The text itself.
@@ -77,11 +113,11 @@ macro_rules! texts {
 
 texts! {
     /// The name of an account or environment, or a query's title: 1 to 100 characters on one line.
-    Name(1..=100, lines: false);
+    Name(1..=100, Label);
     /// What a keypair is for: up to 500 characters, also none.
-    Comment(0..=500, lines: true);
+    Comment(0..=500, Description);
     /// What people are asked: 1 to 1,000 characters.
-    QuestionText(1..=1000, lines: true);
+    QuestionText(1..=1000, Prose);
 }
 
 /// An e-mail address, in lower case: what a person signs in with.
@@ -91,7 +127,7 @@ pub struct Email(String);
 impl Email {
     /// Checks that `text` has the form of an address (RFC 5321 §4.5.3.1 for its length).
     pub fn new(text: &str) -> Result<Self, TextError> {
-        let text = checked(text, 1, 254, false)?.to_lowercase();
+        let text = checked(text, 1, 254, Kind::Label)?.to_lowercase();
         let well_formed = text
             .split_once('@')
             .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'))
@@ -128,6 +164,45 @@ mod tests {
     fn comments_may_have_lines_and_markup_and_may_be_empty() {
         assert_eq!(Comment::new("").unwrap().as_str(), "");
         assert_eq!(Comment::new("<b>a</b>\nb").unwrap().as_str(), "<b>a</b>\nb");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_refused_where_things_are_told_apart() {
+        for c in [
+            '\u{202A}', '\u{202E}', '\u{2066}', '\u{2069}', '\u{200E}', '\u{200F}', '\u{61C}', '\u{200B}',
+            '\u{2060}',
+        ] {
+            let text = format!("Ac{c}me");
+            assert_eq!(Name::new(&text), Err(TextError::Invisible(c)), "{c:?}");
+            assert_eq!(Comment::new(&text), Err(TextError::Invisible(c)), "{c:?}");
+            assert_eq!(Email::new(&format!("{text}@example.com")), Err(TextError::Invisible(c)), "{c:?}");
+            assert_eq!(QuestionText::new(&text).unwrap().as_str(), text);
+        }
+        for c in ['\u{AD}', '\u{2028}', '\u{2800}', '\u{3164}', '\u{FEFF}', '\u{FFF9}', '\u{E0041}'] {
+            assert_eq!(Name::new(&format!("a{c}b")), Err(TextError::Invisible(c)), "{c:?}");
+        }
+        let told = Name::new("a\u{202E}b").unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "must not contain U+202E, which is invisible or turns the direction of writing around"
+        );
+    }
+
+    #[test]
+    fn every_script_and_emoji_can_name_things() {
+        for name in [
+            "خانه\u{200C}ها",
+            "क\u{94D}\u{200D}ष",
+            "👩\u{200D}💻 team",
+            "❤\u{FE0F}",
+            "葛\u{E0100}城",
+            "חנות",
+            "Žižkov",
+            "Ωmega 株式会社",
+        ] {
+            assert_eq!(Name::new(name).unwrap().as_str(), name);
+            assert_eq!(Comment::new(name).unwrap().as_str(), name);
+        }
     }
 
     #[test]

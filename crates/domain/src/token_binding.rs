@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Thumbprint;
+use crate::{KeypairRefusal, Thumbprint};
 
 /// What a keypair's tokens must be bound to, so that whoever copies one can't use it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,21 @@ impl TokenBinding {
             Self::None => "none",
             Self::Dpop => "dpop",
             Self::Mtls => "mtls",
+        }
+    }
+
+    /// Whether a client can have its tokens bound so, by whether the server sees the certificates of its clients.
+    pub fn can_be_met(self, sees_certificates: bool) -> bool {
+        sees_certificates || self != Self::Mtls
+    }
+
+    /// Refuses to be required instead of `before` if no client could meet it: the keypair would obtain nothing. What is
+    /// required already may stay.
+    pub fn may_follow(self, before: Self, sees_certificates: bool) -> Result<(), KeypairRefusal> {
+        if self == before || self.can_be_met(sees_certificates) {
+            Ok(())
+        } else {
+            Err(KeypairRefusal::UnmetBinding(self))
         }
     }
 
@@ -154,6 +169,18 @@ mod tests {
         let before = keypair(TokenBinding::Dpop);
         let to_and_fro = bound(&bound(&before, TokenBinding::Mtls), TokenBinding::Dpop);
         assert_eq!(worth(&before, &to_and_fro), all);
+    }
+
+    #[test]
+    fn what_no_client_can_meet_may_only_stay() {
+        for before in TokenBinding::ALL {
+            for after in TokenBinding::ALL {
+                assert_eq!(after.may_follow(before, true), Ok(()));
+                let unmet = after == TokenBinding::Mtls && before != TokenBinding::Mtls;
+                let expected = if unmet { Err(KeypairRefusal::UnmetBinding(after)) } else { Ok(()) };
+                assert_eq!(after.may_follow(before, false), expected, "{before} to {after}");
+            }
+        }
     }
 
     #[test]

@@ -31,10 +31,20 @@ fn handing_on(stamp: Stamp, held: Option<&Held>, scopes: impl FnOnce(&Held) -> S
     }
 }
 
-/// Whether tokens can be bound so: where the certificates of clients are not seen, a keypair whose tokens must be bound to
-/// one would obtain none.
+/// Whether clients of this server can have their tokens bound so.
 pub(crate) fn can_be_bound(app: &App, binding: TokenBinding) -> bool {
-    binding != TokenBinding::Mtls || app.config.sees_client_certificates()
+    binding.can_be_met(app.config.sees_client_certificates())
+}
+
+/// Refuses that tokens come to be bound as no client can meet. The operator's word is taken for it: the command line does
+/// not know how the servers are set up.
+fn within_reach(
+    app: &App,
+    author: &Author,
+    after: TokenBinding,
+    before: TokenBinding,
+) -> Result<(), KeypairRefusal> {
+    after.may_follow(before, author.actor == Actor::Operator || app.config.sees_client_certificates())
 }
 
 /// Makes a keypair. `held` is what the caller holds itself, if it is a program.
@@ -44,6 +54,7 @@ pub(crate) async fn create(
     new: NewKeypair,
     held: Option<&Held>,
 ) -> Result<(Keypair, KeySecret), KeypairError> {
+    within_reach(app, author, new.token_binding, TokenBinding::None)?;
     let now = app.clock.now();
     let (keypair, secret) = Keypair::create(new, held, author.actor.clone(), now, &*app.entropy)?;
     let stamp = handing_on(app.stamp(author, now), held, |_| keypair.scopes);
@@ -59,6 +70,7 @@ pub(crate) async fn create_for_public_key(
     key: (VerifyingKey, Option<Timestamp>),
     held: Option<&Held>,
 ) -> Result<Keypair, KeypairError> {
+    within_reach(app, author, new.token_binding, TokenBinding::None)?;
     let now = app.clock.now();
     let keypair = Keypair::create_for_public_key(new, key, held, author.actor.clone(), now, &*app.entropy)?;
     let stamp = handing_on(app.stamp(author, now), held, |_| keypair.scopes);
@@ -80,6 +92,7 @@ pub(crate) async fn edit(
     let now = app.clock.now();
     let decide = |before: &Keypair| {
         let after = before.edited(edit, held, now)?;
+        within_reach(app, author, after.token_binding, before.token_binding)?;
         let action = before.change_to(&after);
         Ok((after, action))
     };

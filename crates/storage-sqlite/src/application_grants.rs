@@ -141,7 +141,11 @@ async fn end(tx: &mut SqliteConnection, stamp: &Stamp, why: Action, id: GrantId)
         .execute(&mut *tx)
         .await
         .stored()?;
-    append(tx, stamp, change(why, &ended, ended.record(), Value::Null)).await
+    let line = change(why, &ended, ended.record(), Value::Null);
+    if why == Action::GrantReused {
+        return append(tx, &Stamp { client: Some(ended.client), ..stamp.clone() }, line).await;
+    }
+    append(tx, stamp, line).await
 }
 
 fn change(action: Action, grant: &ApplicationGrant, before: Value, after: Value) -> Change {
@@ -234,7 +238,7 @@ impl ApplicationGrants for SqliteStorage {
             .await
             .stored()?;
         let person = Actor::User(live.user.id, live.user.email.to_string());
-        let stamp = Stamp { actor: person, ..stamp.clone() };
+        let stamp = Stamp { actor: person, client: Some(granted.client), ..stamp.clone() };
         append(&mut tx, &stamp, change(Action::GrantCreated, granted, Value::Null, granted.record())).await?;
         tx.commit().await.stored()?;
         Ok(Ok(live))

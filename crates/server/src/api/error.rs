@@ -355,6 +355,9 @@ impl From<KeypairError> for ApiError {
                 KeypairRefusal::ExpiryInThePast => {
                     Self::BadFields(vec![FieldError::new("expires_at", refusal)])
                 }
+                KeypairRefusal::UnmetBinding(_) => {
+                    Self::BadFields(vec![FieldError::new("token_binding", refusal)])
+                }
                 KeypairRefusal::Overlap => Self::BadFields(vec![FieldError::new("overlap_seconds", refusal)]),
                 KeypairRefusal::Idle => {
                     Self::BadFields(vec![FieldError::new("retire_when_idle_seconds", refusal)])

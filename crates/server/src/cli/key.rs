@@ -39,7 +39,7 @@ enum Act {
         /// When it stops by itself: an instant, or a time from now as in 90d; never without it
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
-        /// What its tokens must be bound to
+        /// What its tokens must be bound to; whether the servers see certificates, as mtls needs, is not known here
         #[arg(long, value_name = "none|dpop|mtls", default_value_t)]
         token_binding: TokenBinding,
         /// From where it may be used: networks or addresses, parted by spaces or commas; from anywhere without it
@@ -91,7 +91,7 @@ enum Act {
         /// Whether its secrets open anything, or only what its public keys verify
         #[arg(long, group = "change", value_name = "true|false")]
         accept_secrets: Option<bool>,
-        /// What its tokens must be bound to
+        /// What its tokens must be bound to; whether the servers see certificates, as mtls needs, is not known here
         #[arg(long, group = "change", value_name = "none|dpop|mtls")]
         token_binding: Option<TokenBinding>,
         /// From where it may be used from now on: networks or addresses, parted by spaces or commas, or anywhere

@@ -344,7 +344,8 @@ pub(crate) async fn verify(
     match (verified.basis.confirmation(), scheme) {
         (None, Scheme::Bearer) => {}
         (Some(Confirmation::Key(key)), Scheme::Dpop) => {
-            let proven = Proven { method: &request.method, path: request.uri.path(), token: Some(token) };
+            let (path, account) = (request.uri.path(), verified.basis.account());
+            let proven = Proven { method: &request.method, path, token: Some(token), account };
             match prove(app, &request.headers, proven, now)? {
                 Some(signer) if signer == key => {}
                 Some(_) => return Err(TokenRefused::Unproven),

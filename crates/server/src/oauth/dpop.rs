@@ -1,12 +1,12 @@
 //! DPoP (RFC 9449): a proof, signed for one request, that the client has the key that its token is bound to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderMap, Method, Uri};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{AssertionAlgorithm, Thumbprint, Timestamp, VerifyingKey};
+use domain::{AccountId, AssertionAlgorithm, Thumbprint, Timestamp, VerifyingKey};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -36,6 +36,8 @@ pub(super) struct Proven<'a> {
     pub(super) path: &'a str,
     /// The access token that comes with it, if one has to.
     pub(super) token: Option<&'a str>,
+    /// Whose program it comes from, so that one customer's proofs leave room for those of others.
+    pub(super) account: AccountId,
 }
 
 /// Why a proof is not accepted.
@@ -84,7 +86,7 @@ pub(super) fn prove(
     }
     let (key, jti) = judge(proof.to_str().unwrap_or_default(), app.config.issuer(), request, now)
         .map_err(ProofRefused::Invalid)?;
-    if app.seen_proofs.is_first(key, &jti, now)? {
+    if app.seen_proofs.is_first(request.account, key, &jti, now)? {
         Ok(Some(key))
     } else {
         Err(ProofRefused::Invalid("the proof was used before; sign one for each request"))
@@ -169,6 +171,8 @@ struct Lately {
     /// Since when `proofs` are gathered, in milliseconds since the Unix epoch.
     since: i64,
     proofs: HashSet<u128>,
+    /// How many of them came from programs of each account.
+    held: HashMap<AccountId, usize>,
     /// Those of the stretch before.
     before: HashSet<u128>,
 }
@@ -179,8 +183,15 @@ impl SeenProofs {
         Self(Mutex::default())
     }
 
-    /// Whether it comes for the first time as long as it could be accepted.
-    fn is_first(&self, key: Thumbprint, jti: &str, now: Timestamp) -> Result<bool, ProofRefused> {
+    /// Whether it comes for the first time as long as it could be accepted. An account has at most as much room as it leaves
+    /// to others: alone it can take half, and somebody who comes then finds some.
+    fn is_first(
+        &self,
+        account: AccountId,
+        key: Thumbprint,
+        jti: &str,
+        now: Timestamp,
+    ) -> Result<bool, ProofRefused> {
         let hash = sha256(&[key.as_bytes(), jti.as_bytes()].concat());
         let proof = hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
         let now = now.as_millisecond();
@@ -189,15 +200,18 @@ impl SeenProofs {
         if stretches >= 1 {
             let proofs = std::mem::take(&mut lately.proofs);
             lately.before = if stretches == 1 { proofs } else { HashSet::new() };
+            lately.held.clear();
             lately.since = now;
         }
         if lately.before.contains(&proof) || lately.proofs.contains(&proof) {
             return Ok(false);
         }
         // To forget one would be to accept it again.
-        if lately.proofs.len() >= MOST_PROOFS {
+        let free = MOST_PROOFS.saturating_sub(lately.proofs.len());
+        if lately.held.get(&account).copied().unwrap_or_default() >= free {
             return Err(ProofRefused::TooMany);
         }
+        *lately.held.entry(account).or_default() += 1;
         Ok(lately.proofs.insert(proof))
     }
 }
@@ -215,10 +229,14 @@ mod tests {
 
     const ISSUED: i64 = 1_562_262_616_000;
 
+    fn account(n: u128) -> AccountId {
+        format!("acc_{n:026}").parse().unwrap()
+    }
+
     #[test]
     fn the_proofs_of_the_rfc_hold_and_only_in_their_time() {
         let at = |now: i64| {
-            let request = Proven { method: &Method::POST, path: "/token", token: None };
+            let request = Proven { method: &Method::POST, path: "/token", token: None, account: account(1) };
             judge(AT_TOKEN_ENDPOINT, "https://server.example.com", request, from_millis(now))
         };
         assert_eq!(at(ISSUED).unwrap(), (THUMBPRINT.parse().unwrap(), "-BwC3ESc6acc2lTc".to_owned()));
@@ -229,7 +247,8 @@ mod tests {
             assert!(at(bad).unwrap_err().contains("iat"));
         }
         let with = |token: &str| {
-            let request = Proven { method: &Method::GET, path: "/protectedresource", token: Some(token) };
+            let (path, account) = ("/protectedresource", account(1));
+            let request = Proven { method: &Method::GET, path, token: Some(token), account };
             judge(AT_RESOURCE, "https://resource.example.org", request, from_millis(ISSUED))
         };
         assert_eq!(with(TOKEN).unwrap().0.to_string(), THUMBPRINT);
@@ -264,7 +283,8 @@ mod tests {
     #[test]
     fn a_proof_is_remembered_as_long_as_it_could_be_accepted_and_no_longer_than_twice_that() {
         let (seen, key) = (SeenProofs::new(), Thumbprint::from_bytes([1; 32]));
-        let first = |jti: &str, at: i64| seen.is_first(key, jti, from_millis(ISSUED + at)).unwrap();
+        let first =
+            |jti: &str, at: i64| seen.is_first(account(1), key, jti, from_millis(ISSUED + at)).unwrap();
         assert!(first("a", 0));
         assert!(first("b", KEPT - 1));
         assert!(!first("b", 2 * KEPT - 2), "through a change of stretches");
@@ -276,17 +296,46 @@ mod tests {
         assert!(first("c", 4 * KEPT));
         assert_eq!(lately(), 1);
         let other = Thumbprint::from_bytes([2; 32]);
-        assert!(seen.is_first(other, "c", from_millis(ISSUED + 4 * KEPT)).unwrap(), "another key's");
+        assert!(
+            seen.is_first(account(1), other, "c", from_millis(ISSUED + 4 * KEPT)).unwrap(),
+            "another key's"
+        );
     }
 
     #[test]
     fn when_no_more_can_be_remembered_none_is_accepted() {
         let (seen, key) = (SeenProofs::new(), Thumbprint::from_bytes([1; 32]));
-        let ask = |jti: &str, at: i64| seen.is_first(key, jti, from_millis(ISSUED + at));
+        let ask = |jti: &str, at: i64| seen.is_first(account(1), key, jti, from_millis(ISSUED + at));
         assert_eq!(ask("first", 0), Ok(true));
         seen.0.lock().unwrap().proofs.extend((0..MOST_PROOFS as u128).skip(1));
         assert_eq!(ask("one more", 1), Err(ProofRefused::TooMany));
         assert_eq!(ask("first", 1), Ok(false));
         assert_eq!(ask("one more", KEPT), Ok(true), "some time later");
+    }
+
+    #[test]
+    fn one_account_leaves_as_much_room_as_it_takes() {
+        let (seen, key) = (SeenProofs::new(), Thumbprint::from_bytes([1; 32]));
+        let ask =
+            |who: u128, jti: &str, at: i64| seen.is_first(account(who), key, jti, from_millis(ISSUED + at));
+        assert_eq!(ask(1, "first", 0), Ok(true));
+        // What it and somebody else may have sent by now.
+        let fill = |who: u128, to: usize| {
+            let mut lately = seen.0.lock().unwrap();
+            let more = to - lately.held.get(&account(who)).copied().unwrap_or_default();
+            let from = lately.proofs.len() as u128;
+            lately.proofs.extend(from..from + more as u128);
+            lately.held.insert(account(who), to);
+        };
+        fill(1, MOST_PROOFS / 2 - 1);
+        assert_eq!(ask(1, "the last that fits", 1), Ok(true));
+        assert_eq!(ask(1, "one more", 1), Err(ProofRefused::TooMany));
+        assert_eq!(ask(1, "first", 1), Ok(false), "what came is not forgotten");
+        assert_eq!(ask(2, "somebody else's", 1), Ok(true));
+        fill(2, MOST_PROOFS / 4);
+        assert_eq!(ask(2, "one more", 1), Err(ProofRefused::TooMany));
+        assert_eq!(ask(3, "a third's", 1), Ok(true));
+        assert_eq!(ask(1, "one more", KEPT), Ok(true), "some time later");
+        assert_eq!(ask(1, "first", KEPT), Ok(false));
     }
 }

@@ -93,7 +93,7 @@ pub(super) async fn token(
             .count(key, most.get(), now)
             .map_err(|seconds| OAuthError::TooManyTokens { seconds })?;
     }
-    let confirmation = confirmation(&app, &request.parts, credential.token_binding, now)?;
+    let confirmation = confirmation(&app, &request.parts, &live, now)?;
     let grant = Grant { scopes, narrowed_to, confirmation };
     let issued = issue(&app, key, credential, n, grant, now)
         .await
@@ -117,12 +117,13 @@ pub(super) async fn token(
 fn confirmation(
     app: &App,
     request: &Parts,
-    required: TokenBinding,
+    live: &LiveKeypair,
     now: Timestamp,
 ) -> Result<Option<Confirmation>, OAuthError> {
-    let proven = Proven { method: &request.method, path: TOKEN_PATH, token: None };
+    let account = live.account;
+    let proven = Proven { method: &request.method, path: TOKEN_PATH, token: None, account };
     let key = prove(app, &request.headers, proven, now)?.map(Confirmation::Key);
-    match (required, key) {
+    match (live.credential.token_binding, key) {
         (TokenBinding::None, key) => Ok(key),
         (TokenBinding::Dpop, Some(key)) => Ok(Some(key)),
         (TokenBinding::Dpop, None) => Err(OAuthError::InvalidProof(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::{KeyId, Keypair, KeypairEdit, KeypairStatus, Owner, Timestamp};
+use domain::{KeyId, Keypair, KeypairEdit, KeypairRefusal, KeypairStatus, Owner, Timestamp};
 use serde::Deserialize;
 use storage::Slice;
 
@@ -209,6 +209,10 @@ pub(super) fn back(admin: &Admin, done: &str) -> Response {
 /// A refusal that no field of a form can show.
 pub(super) fn refused(error: KeypairError) -> PageError {
     match error {
+        // The form does not offer it.
+        KeypairError::Refused(KeypairRefusal::UnmetBinding(_)) => {
+            PageError::BadForm("The field “token_binding” names one that can’t be met here.".to_owned())
+        }
         KeypairError::Refused(refusal) => PageError::Conflict(sentence(&refusal)),
         KeypairError::Store(error) => error.into(),
     }

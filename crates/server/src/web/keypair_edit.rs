@@ -104,7 +104,7 @@ pub(super) async fn save(
     form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
     let chosen = |scope: Scope| fields.all("scope").any(|name| name == scope.name());
     form.scopes = choices(&app, &keypair, chosen).await;
-    let token_binding = read_binding(&app, &fields, keypair.token_binding)?;
+    let token_binding = read_binding(&fields)?;
     form.bindings = binding_choices(&app, token_binding.unwrap_or(keypair.token_binding));
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
     let comment = form.comment.read("The comment", Comment::new);

@@ -64,21 +64,10 @@ pub(super) fn binding_choices(app: &App, chosen: TokenBinding) -> Vec<BindingCho
     TokenBinding::ALL.map(choice).into()
 }
 
-/// The binding that was chosen, if the form had the choice; one that can't be met only where it is `before` already.
-pub(super) fn read_binding(
-    app: &App,
-    fields: &Fields,
-    before: TokenBinding,
-) -> Result<Option<TokenBinding>, PageError> {
+/// The binding that was chosen, if the form had the choice.
+pub(super) fn read_binding(fields: &Fields) -> Result<Option<TokenBinding>, PageError> {
     let chosen = fields.optional("token_binding")?.map(str::parse).transpose();
-    let chosen =
-        chosen.map_err(|_| PageError::BadForm("The field “token_binding” names no binding.".to_owned()))?;
-    match chosen {
-        Some(binding) if binding != before && !keypairs::can_be_bound(app, binding) => {
-            Err(PageError::BadForm("The field “token_binding” names one that can’t be met here.".to_owned()))
-        }
-        chosen => Ok(chosen),
-    }
+    chosen.map_err(|_| PageError::BadForm("The field “token_binding” names no binding.".to_owned()))
 }
 
 /// A scope with its checkbox.
@@ -145,7 +134,7 @@ pub(super) async fn create(
     form.comment = Field::of(fields.optional("comment")?.unwrap_or_default());
     form.expires = Field::of(fields.optional("expires")?.unwrap_or_default());
     form.networks = Field::of(fields.optional("networks")?.unwrap_or_default());
-    let token_binding = read_binding(&app, &fields, TokenBinding::None)?.unwrap_or_default();
+    let token_binding = read_binding(&fields)?.unwrap_or_default();
     form.bindings = binding_choices(&app, token_binding);
     let asked = Scopes::from_names(fields.all("scope")).and_then(|scopes| scopes.fit_for(&owner));
     let comment = form.comment.read("The comment", Comment::new);

@@ -98,6 +98,12 @@ impl World {
         lines.into_iter().map(|line| (line.action, line.stamp.actor)).collect()
     }
 
+    /// The application that the last line of the log names beside the actor.
+    pub(super) async fn application_in_last_line(&self) -> Option<ClientId> {
+        let last = self.now_at().await;
+        self.f.store.events_after(last - 1, 1).await.unwrap().remove(0).stamp.client
+    }
+
     pub(super) async fn now_at(&self) -> i64 {
         self.f.store.last_sequence().await.unwrap()
     }
@@ -134,6 +140,7 @@ pub async fn a_refresh_token_that_comes_once_more_ends_the_grant(f: Fixture) {
     assert!(!world.is_live(&live).await);
     assert_eq!(world.refresh(&second, &world.f.hash()).await, Err(GrantRefusal::Unknown));
     assert_eq!(world.lines_since(before).await, [("grant.reused".to_owned(), Actor::Anonymous)]);
+    assert_eq!(world.application_in_last_line().await, Some(live.grant.client));
     assert!(world.is_live(&other).await);
     assert!(world.refresh(&others, &world.f.hash()).await.is_ok());
 }

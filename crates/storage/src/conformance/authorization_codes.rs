@@ -25,6 +25,7 @@ pub async fn a_code_is_exchanged_for_what_was_granted(f: Fixture) {
     assert_eq!(world.f.store.live_grant(world.f.id(), world.f.now()).await.unwrap(), None);
     let person = Actor::User(world.user.id, world.user.email.to_string());
     assert_eq!(world.lines_since(before).await, [("grant.created".to_owned(), person)]);
+    assert_eq!(world.application_in_last_line().await, Some(code.client));
     let line = world.f.store.audit_events(grant.owner, None, 1).await.unwrap().remove(0);
     assert_eq!((line.object.id, line.stamp.address), (grant.id.to_string(), Some("192.0.2.7".to_owned())));
 }
@@ -84,6 +85,7 @@ pub async fn a_code_that_comes_once_more_ends_what_it_gave(f: Fixture) {
     assert_eq!(world.refresh(&token, &world.f.hash()).await, Err(GrantRefusal::Unknown));
     assert_eq!(world.exchange(&code, &world.f.hash()).await, Err(GrantRefusal::Reused));
     assert_eq!(world.lines_since(before).await, [("grant.reused".to_owned(), Actor::Anonymous)]);
+    assert_eq!(world.application_in_last_line().await, Some(live.grant.client), "not who it says it is");
 }
 
 pub async fn of_the_same_code_at_the_same_time_one_is_exchanged_and_ends(f: Fixture) {

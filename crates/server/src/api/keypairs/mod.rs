@@ -206,7 +206,7 @@ impl<R: Requirement> Keypairs<'_, R> {
         let comment = errors.check("comment", Comment::new(&body.comment));
         let scopes = errors.check("scopes", scopes(&body.scopes));
         let token_binding = match &body.token_binding {
-            Some(name) => errors.check("token_binding", self.binding(name, TokenBinding::None)),
+            Some(name) => errors.check("token_binding", binding(name)),
             None => Some(TokenBinding::None),
         };
         let addresses = errors.check("allowed_addresses", addresses(body.allowed_addresses.as_deref()));
@@ -251,20 +251,13 @@ impl<R: Requirement> Keypairs<'_, R> {
         body: KeypairChange,
     ) -> Result<Versioned<KeypairShape>, ApiError> {
         let mut errors = FieldErrors::default();
-        let token_binding = match &body.token_binding {
-            Some(name) => {
-                let before = self.app.store.keypair(self.owner, id).await?.token_binding;
-                errors.check("token_binding", self.binding(name, before))
-            }
-            None => None,
-        };
         let edit = KeypairEdit {
             enabled: body.enabled,
             comment: body.comment.and_then(|text| errors.check("comment", Comment::new(&text))),
             scopes: body.scopes.and_then(|names| errors.check("scopes", scopes(&names))),
             expires_at: body.expires_at.map(|at| at.map(|Instant(at)| at)),
             accepts_secrets: body.accepts_secrets,
-            token_binding,
+            token_binding: body.token_binding.and_then(|name| errors.check("token_binding", binding(&name))),
             allowed_addresses: body
                 .allowed_addresses
                 .and_then(|list| errors.check("allowed_addresses", addresses(list.as_deref()))),
@@ -330,16 +323,6 @@ impl<R: Requirement> Keypairs<'_, R> {
         Ok(self.versioned(&changed))
     }
 
-    /// A binding by its name; one that can't be met only where it is `before` already.
-    fn binding(&self, name: &str, before: TokenBinding) -> Result<TokenBinding, String> {
-        let binding = name.parse().map_err(|error: UnknownBinding| error.to_string())?;
-        if binding == before || acts::can_be_bound(self.app, binding) {
-            Ok(binding)
-        } else {
-            Err(format!("`{binding}` can't be met: this server does not see the certificates of its clients"))
-        }
-    }
-
     /// No program hands on what its own token lacks, to be used from where its own keypair may not.
     fn held(&self) -> Held {
         let allowed_addresses = self.caller.verified().allowed_addresses();
@@ -368,6 +351,10 @@ impl<R: Requirement> Keypairs<'_, R> {
 
 fn addresses(networks: Option<&[String]>) -> Result<AllowedAddresses, AddressesError> {
     AllowedAddresses::new(networks.unwrap_or_default().iter().map(String::as_str))
+}
+
+fn binding(name: &str) -> Result<TokenBinding, UnknownBinding> {
+    name.parse()
 }
 
 fn scopes(names: &[String]) -> Result<Scopes, ScopeError> {

@@ -51,7 +51,8 @@ struct ActorShape {
     /// Its identifier, or its type where it has none.
     #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq")]
     name: String,
-    /// The client_id of the application that the person used; only of such a change.
+    /// The client_id of the application that the person used or let in, or whose code or refresh token came again; only of
+    /// such a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "app_01jx1m2q6fe8gtvdb2v3cx2xkq", required = false)]
     client_id: Option<String>,

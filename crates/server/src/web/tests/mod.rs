@@ -9,6 +9,7 @@ mod keypairs;
 mod leaked_secrets;
 mod links;
 mod lists;
+mod names;
 mod once;
 mod outcomes;
 mod people;
