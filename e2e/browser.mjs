@@ -26,7 +26,7 @@ export class Visitor {
     const visitor = new Visitor();
     visitor.product = product;
     visitor.context = await browser.newContext({ baseURL: product.url, locale: 'en-GB', ...options });
-    visitor.context.setDefaultTimeout(10_000);
+    visitor.context.setDefaultTimeout(30_000);
     await visitor.context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: product.url });
     visitor.page = await visitor.context.newPage();
     visitor.#watch();

@@ -9,8 +9,12 @@ import { PASSWORD, Product, SCOPES } from '../product.mjs';
 
 const SCREENSHOTS = fileURLToPath(new URL('../screenshots/', import.meta.url));
 const WIDTHS = { wide: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
+const VIEWS = ['light', 'dark'].flatMap((colorScheme) =>
+  Object.entries(WIDTHS).map(([size, viewport]) => ({ colorScheme, size, viewport })),
+);
 
-test('every page, in both themes, wide and narrow', async (t) => {
+// Two views at a time: a browser waits for much of what it shows.
+test('every page, in both themes, wide and narrow', { concurrency: 2 }, async (t) => {
   const product = await Product.start(t);
   const browser = await openBrowser(t);
   const account = await product.account('Acme Hospitality Group');
@@ -27,9 +31,9 @@ test('every page, in both themes, wide and narrow', async (t) => {
   await fill();
   await mkdir(SCREENSHOTS, { recursive: true });
 
-  for (const colorScheme of ['light', 'dark']) {
-    for (const [size, viewport] of Object.entries(WIDTHS)) {
-      await t.test(`${colorScheme}, ${size}`, async (t) => {
+  await Promise.all(
+    VIEWS.map(({ colorScheme, size, viewport }) =>
+      t.test(`${colorScheme}, ${size}`, async (t) => {
         const options = { colorScheme, viewport, reducedMotion: 'reduce' };
         // All of them at once, to be mended at once.
         const faults = [];
@@ -109,20 +113,20 @@ test('every page, in both themes, wide and narrow', async (t) => {
         await nobody.open(asking({}));
         await look(nobody, 'authorize-nothing');
         assert.equal(faults.length, 0, faults.join('\n'));
-      });
-    }
-  }
+      }),
+    ),
+  );
 
-  for (const colorScheme of ['light', 'dark']) {
-    for (const [size, viewport] of Object.entries(WIDTHS)) {
-      await t.test(`the API’s page, ${colorScheme}, ${size}`, async (t) => {
+  await Promise.all(
+    VIEWS.map(({ colorScheme, size, viewport }) =>
+      t.test(`the API’s page, ${colorScheme}, ${size}`, async (t) => {
         const guest = await Visitor.arrive(t, browser, product, { colorScheme, viewport });
         await guest.open('/docs');
         await guest.page.screenshot({ path: `${SCREENSHOTS}docs-${colorScheme}-${size}.png` });
         assert.deepEqual([...(await guest.overflow()), ...(await guest.barriers())], []);
-      });
-    }
-  }
+      }),
+    ),
+  );
 
   await t.test('nothing is wider than 360 pixels, with the longest words there are', async (t) => {
     const viewport = { width: 360, height: 740 };
