@@ -123,6 +123,8 @@ pub(crate) fn main() -> ExitCode {
     let as_json = command.as_json();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Each worker takes from the queue that all share first: there is what has waited for longest.
+        .global_queue_interval(1)
         .build()
         .map_err(|error| Failure::new(format!("can't start: {error}")))
         .and_then(|runtime| runtime.block_on(command.run()));
