@@ -20,7 +20,7 @@ const ROUNDS: usize = 5;
 const AT_MOST: Duration = Duration::from_secs(150);
 
 /// Any of them, without an order, and in the next round others than in this one.
-fn in_no_order(requests: Requests) -> Requests {
+pub(crate) fn in_no_order(requests: Requests) -> Requests {
     let next = Cell::new(0);
     Rc::new(move |_, into| {
         next.set(next.get() + 1);

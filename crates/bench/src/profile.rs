@@ -6,11 +6,16 @@ use std::time::Duration;
 use crate::Result;
 use crate::driver::{Load, Pace, drive};
 use crate::feedback::{Algorithm, Feedback, get_with_token};
+use crate::growth::in_no_order;
 use crate::rounds::CONNECTIONS;
 use crate::workplace::Workplace;
 
 /// What can be looked at.
-pub(crate) const REQUESTS: [&str; 5] = ["token", "access", "access-new", "environment", "environment-new"];
+pub(crate) const REQUESTS: [&str; 6] =
+    ["token", "token-of-a-million", "access", "access-new", "environment", "environment-new"];
+
+/// How long all of a million keypairs take to be used once: what comes later is looked at.
+const ALL_USED: Duration = Duration::from_secs(90);
 
 const SECONDS: u64 = 8;
 const LINES: usize = 200;
@@ -18,7 +23,11 @@ const LINES: usize = 200;
 /// The functions that took most of the time of such requests: with what they called, and without.
 pub(crate) async fn measure(workplace: Workplace, requests: &str) -> Result<String> {
     let workplace = workplace.with_symbols()?;
-    let feedback = Feedback::with_keypairs(&workplace, Algorithm::Es256, 100).await?;
+    let (keypairs, warm_up) = match requests {
+        "token-of-a-million" => (1_000_000, ALL_USED),
+        _ => (100, Duration::from_secs(1)),
+    };
+    let feedback = Feedback::with_keypairs(&workplace, Algorithm::Es256, keypairs).await?;
     let (what, new) = requests.strip_suffix("-new").map_or((requests, false), |what| (what, true));
     let path = match what {
         "access" => "/v1/access".to_owned(),
@@ -26,6 +35,7 @@ pub(crate) async fn measure(workplace: Workplace, requests: &str) -> Result<Stri
     };
     let (requests, most) = match (what, new) {
         ("token", _) => (feedback.by_basic(), u64::MAX),
+        ("token-of-a-million", _) => (in_no_order(feedback.by_basic()), u64::MAX),
         (_, false) => (get_with_token(path, feedback.mint(1_000).await?), u64::MAX),
         (_, true) => (get_with_token(path, feedback.mint(200_000).await?), 200_000),
     };
@@ -35,14 +45,15 @@ pub(crate) async fn measure(workplace: Workplace, requests: &str) -> Result<Stri
         most,
         connections: CONNECTIONS,
         pace: Pace::Closed,
-        warm_up: Duration::from_secs(1),
+        warm_up,
         counted: Duration::from_secs(SECONDS),
     };
     let recorded = workplace.log("perf").with_extension("data");
     let mut perf = Command::new("perf");
     perf.args(["record", "--quiet", "--freq=499", "--call-graph=dwarf,32768", "--pid"])
         .arg(feedback.process.id());
-    perf.arg("--output").arg(&recorded).args(["sleep", &(SECONDS - 1).to_string()]);
+    perf.args(["--delay", &warm_up.as_millis().to_string(), "--output"]).arg(&recorded);
+    perf.args(["sleep", &(warm_up.as_secs() + SECONDS - 1).to_string()]);
     let mut perf = perf.spawn().map_err(|error| format!("perf can't be run: {error}"))?;
     let (answers, before, after) = drive(load, || feedback.process.cpu()).await?;
     let answers = answers.all_good("the load")?;
