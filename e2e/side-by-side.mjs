@@ -1,4 +1,4 @@
-// Runs files of tests, so many at a time: `node e2e/side-by-side.mjs 3 FILE…`, each in a process of its own. What a file
+// Runs files of tests, so many at a time: `node e2e/side-by-side.mjs 2 FILE…`, each in a process of its own. What a file
 // says is printed as a whole when it has ended. The first that fails ends the others.
 import { spawn } from 'node:child_process';
 
