@@ -43,7 +43,7 @@ enum Kind {
 }
 
 /// Whether it can be neither seen nor missed, or puts what follows elsewhere: by such characters a text passes for another
-/// (Trojan Source). Joiners and variation selectors are none of these: emoji and some scripts need them.
+/// (Trojan Source). Joiners and variation selectors are left to names and comments: emoji and some scripts need them.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -51,6 +51,14 @@ fn is_invisible(c: char) -> bool {
             | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
             | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}'
             | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E00FF}' | '\u{E01F0}'..='\u{E0FFF}'
+    )
+}
+
+/// Whether it changes how the characters around it look, if anything.
+fn joins_or_varies(c: char) -> bool {
+    matches!(
+        c,
+        '\u{180B}'..='\u{180F}' | '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}'
     )
 }
 
@@ -91,6 +99,11 @@ macro_rules! texts {
                 checked(text, $least, $most, Kind::$kind).map(Self)
             }
 
+            /// What a store has, as it is: it was accepted once, by whichever rules.
+            pub fn stored(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+
             /// The text itself.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -127,12 +140,21 @@ pub struct Email(String);
 impl Email {
     /// Checks that `text` has the form of an address (RFC 5321 §4.5.3.1 for its length).
     pub fn new(text: &str) -> Result<Self, TextError> {
-        let text = checked(text, 1, 254, Kind::Label)?.to_lowercase();
+        // Some letters grow with it.
+        let text = checked(&text.to_lowercase(), 1, 254, Kind::Label)?;
+        if let Some(invisible) = text.chars().find(|c| joins_or_varies(*c)) {
+            return Err(TextError::Invisible(invisible));
+        }
         let well_formed = text
             .split_once('@')
             .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'))
             && !text.contains(char::is_whitespace);
         if well_formed { Ok(Self(text)) } else { Err(TextError::NotAnEmail) }
+    }
+
+    /// What a store has, as it is: it was accepted once, by whichever rules.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     /// The address.
@@ -211,5 +233,18 @@ mod tests {
         for bad in ["", "admin", "@example.com", "a@", "a@b@c", "a b@c"] {
             assert!(Email::new(bad).is_err(), "{bad}");
         }
+        // Each of these letters is two in lower case.
+        assert!(matches!(Email::new(&format!("{}@a.b", "İ".repeat(130))), Err(TextError::TooLong { .. })));
+        for c in ['\u{200D}', '\u{FE0F}', '\u{180E}', '\u{E0100}'] {
+            let address = format!("admin{c}@example.com");
+            assert_eq!(Email::new(&address), Err(TextError::Invisible(c)), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_accepted_once_can_be_read() {
+        let text = "Ac\u{202E}me\u{0}";
+        assert_eq!(Name::stored(text).as_str(), text);
+        assert_eq!(Email::stored(text).as_str(), text);
     }
 }

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use storage::{Accounts, Record, Result, Slice, StorageError, TokenHash};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{PostgresStorage, author, roles, users};
 
 /// What belongs to the account or to an environment of it.
@@ -21,7 +21,7 @@ macro_rules! of_account {
 fn account(row: &PgRow) -> Result<Account> {
     Ok(Account {
         id: row.parsed("id")?,
-        name: text("name", Name::new(row.value("name")?))?,
+        name: Name::stored(row.value("name")?),
         state: row.instant_or_null("closed_at")?.map_or(State::Open, State::Closed),
         version: row.value("version")?,
         created_at: row.instant("created_at")?,

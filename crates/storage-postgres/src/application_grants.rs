@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use storage::{ApplicationGrants, NamedGrant, NamedPlace, Record, Result, StorageError, TokenHash};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, corrupt, text};
+use crate::row::{Columns, Stored, corrupt};
 use crate::{PostgresStorage, applications, author, environments, users};
 
 /// What `grant` makes a grant of.
@@ -378,10 +378,7 @@ impl ApplicationGrants for PostgresStorage {
 
 fn named(row: &PgRow) -> Result<NamedGrant> {
     let grant = grant(row)?;
-    let name = |column: &str| {
-        let stored = row.value::<Option<&str>>(column)?;
-        stored.map(|stored| text(column, Name::new(stored))).transpose()
-    };
+    let name = |column: &str| row.value::<Option<&str>>(column).map(|stored| stored.map(Name::stored));
     let account = row.parsed("account_id")?;
     let place = match grant.owner {
         Owner::Account(_) => Place::Account(account),

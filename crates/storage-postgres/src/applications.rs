@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use storage::{ApplicationInUse, Applications, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text, upper_bound};
+use crate::row::{Columns, Stored, upper_bound};
 use crate::{PostgresStorage, author, environments};
 
 /// What `application` makes an application of.
@@ -36,7 +36,7 @@ fn application(row: &PgRow) -> Result<Application> {
     Ok(Application {
         id: row.parsed("id")?,
         owner: row.parsed("owner_id")?,
-        name: text("name", Name::new(row.value("name")?))?,
+        name: Name::stored(row.value("name")?),
         redirect_uris: row.parsed("redirect_uris")?,
         created_at: row.instant("created_at")?,
     })

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use storage::{Environments, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{PostgresStorage, accounts, author};
 
 /// Deletes what ends with an environment: what is its own, and what is narrowed to it.
@@ -25,7 +25,7 @@ fn environment(row: &PgRow) -> Result<Environment> {
     Ok(Environment {
         id: row.parsed("id")?,
         account: row.parsed("account_id")?,
-        name: text("name", Name::new(row.value("name")?))?,
+        name: Name::stored(row.value("name")?),
         state: row.instant_or_null("closed_at")?.map_or(State::Open, State::Closed),
         version: row.value("version")?,
         created_at: row.instant("created_at")?,

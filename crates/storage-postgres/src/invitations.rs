@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use storage::{Invitation, Invitations, NewPerson, Record, Result, StorageError, TokenHash};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{PostgresStorage, author, environments, roles, users};
 
 /// An invitation stands as long as whoever made it administers what it is for: nobody comes back, or lets others in,
@@ -28,7 +28,7 @@ macro_rules! select {
 fn invitation(row: &PgRow) -> Result<Invitation> {
     Ok(Invitation {
         token: row.bytes("token")?,
-        email: text("email", Email::new(row.value("email")?))?,
+        email: Email::stored(row.value("email")?),
         grant: Grant { on: row.parsed("owner_id")?, role: row.parsed("role")? },
         expires_at: row.instant("expires_at")?,
     })

@@ -13,7 +13,7 @@ use storage::{
 };
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, corrupt, text, upper_bound};
+use crate::row::{Columns, Stored, corrupt, upper_bound};
 use crate::{PostgresStorage, author, environments, leaked_secrets, public_keys, retirement, revoked_tokens};
 
 /// How many uses are noted in one transaction, and how long their keypairs are let go of between two: whoever disables
@@ -74,7 +74,7 @@ fn keypair(row: &PgRow) -> Result<Keypair> {
     Ok(Keypair {
         id: row.parsed("id")?,
         owner: row.parsed("owner_id")?,
-        comment: text("comment", Comment::new(row.value("comment")?))?,
+        comment: Comment::stored(row.value("comment")?),
         scopes: row.parsed::<Scopes>("scopes")?,
         enabled: row.value("enabled")?,
         generation: row.value("generation")?,

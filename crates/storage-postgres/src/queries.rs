@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use storage::{DecideQuery, Queries, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text, upper_bound};
+use crate::row::{Columns, Stored, upper_bound};
 use crate::{PostgresStorage, author, environments};
 
 /// A part of an environment's queries.
@@ -17,8 +17,8 @@ fn query(row: &PgRow) -> Result<Query> {
     Ok(Query {
         id: row.parsed("id")?,
         environment: row.parsed("environment_id")?,
-        title: text("title", Name::new(row.value("title")?))?,
-        question: text("question", QuestionText::new(row.value("question")?))?,
+        title: Name::stored(row.value("title")?),
+        question: QuestionText::stored(row.value("question")?),
         state: row.instant_or_null("closed_at")?.map_or(State::Open, State::Closed),
         version: row.value("version")?,
         created_at: row.instant("created_at")?,

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use storage::{NamedPlace, Record, Result, Roles, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{PostgresStorage, author, environments, invitations, users};
 
 /// A part of the places that a user holds a role on. An account sorts before its environments: it has no identifier of
@@ -28,14 +28,13 @@ const PLACES: &str = "WITH held (owner_id) AS (SELECT owner_id FROM role WHERE u
 
 fn named_place(row: &PgRow) -> Result<NamedPlace> {
     let account = row.parsed("account_id")?;
-    let name = |column, stored| text(column, Name::new(stored));
     let environment = row.value::<Option<&str>>("environment_name")?;
-    let environment = environment.map(|stored| name("environment_name", stored)).transpose()?;
+    let environment = environment.map(Name::stored);
     let place = match environment {
         Some(_) => Place::Environment(row.parsed("environment_id")?, account),
         None => Place::Account(account),
     };
-    let account = name("account_name", row.value("account_name")?)?;
+    let account = Name::stored(row.value("account_name")?);
     Ok(NamedPlace { place, account, environment })
 }
 

@@ -105,8 +105,3 @@ pub(crate) fn upper_bound(after: Option<impl ToString>) -> String {
 pub(crate) fn corrupt(column: &str) -> StorageError {
     StorageError::Corrupt(format!("unexpected value in column {column}"))
 }
-
-/// A text of the domain that was checked when it was stored.
-pub(crate) fn text<T>(column: &str, checked: std::result::Result<T, domain::TextError>) -> Result<T> {
-    checked.map_err(|_| corrupt(column))
-}

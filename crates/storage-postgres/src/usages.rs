@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use storage::{DecideByUse, Result, Usages};
 
 use crate::reports::{day_number, day_of};
-use crate::row::{Columns, Stored, corrupt, text};
+use crate::row::{Columns, Stored, corrupt};
 use crate::{PostgresStorage, author, keypairs};
 
 /// How many rows are forgotten in one transaction, and how long the database is let go of between two.
@@ -159,7 +159,7 @@ impl Usages for PostgresStorage {
                 Ok(KeypairInUse {
                     keypair: row.parsed("id")?,
                     owner: row.parsed("owner_id")?,
-                    comment: text("comment", Comment::new(row.value("comment")?))?,
+                    comment: Comment::stored(row.value("comment")?),
                     requests: row.number_or_null("requests")?.unwrap_or(0),
                     last_at: row.instant("last_at")?,
                 })

@@ -6,13 +6,13 @@ use sqlx::postgres::PgRow;
 use storage::{Record, Result, Slice, StorageError, Users};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{PostgresStorage, author, invitations, roles};
 
 pub(crate) fn user(row: &PgRow) -> Result<User> {
     Ok(User {
         id: row.parsed("id")?,
-        email: text("email", Email::new(row.value("email")?))?,
+        email: Email::stored(row.value("email")?),
         created_at: row.instant("created_at")?,
     })
 }

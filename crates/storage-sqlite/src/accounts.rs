@@ -8,13 +8,13 @@ use sqlx::sqlite::SqliteRow;
 use storage::{Accounts, Record, Result, Slice, StorageError, TokenHash};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{SqliteStorage, author, begin, roles, users};
 
 fn account(row: &SqliteRow) -> Result<Account> {
     Ok(Account {
         id: row.parsed("id")?,
-        name: text("name", Name::new(row.value("name")?))?,
+        name: Name::stored(row.value("name")?),
         state: row.instant_or_null("closed_at")?.map_or(State::Open, State::Closed),
         version: row.value("version")?,
         created_at: row.instant("created_at")?,

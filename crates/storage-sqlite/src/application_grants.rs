@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use storage::{ApplicationGrants, NamedGrant, NamedPlace, Record, Result, StorageError, TokenHash};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, corrupt, text};
+use crate::row::{Columns, Stored, corrupt};
 use crate::{SqliteStorage, applications, author, begin, environments, users};
 
 /// A user's roles on an account or environment that is open, explicit and inherited.
@@ -348,10 +348,7 @@ impl ApplicationGrants for SqliteStorage {
 
 fn named(row: &SqliteRow) -> Result<NamedGrant> {
     let grant = grant(row)?;
-    let name = |column: &str| {
-        let stored = row.value::<Option<&str>>(column)?;
-        stored.map(|stored| text(column, Name::new(stored))).transpose()
-    };
+    let name = |column: &str| row.value::<Option<&str>>(column).map(|stored| stored.map(Name::stored));
     let account = row.parsed("account_id")?;
     let place = match grant.owner {
         Owner::Account(_) => Place::Account(account),

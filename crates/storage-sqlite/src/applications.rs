@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use storage::{ApplicationInUse, Applications, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text, upper_bound};
+use crate::row::{Columns, Stored, upper_bound};
 use crate::{SqliteStorage, author, begin, environments};
 
 /// What `in_use` makes an application in use of; takes one value, which is now.
@@ -28,7 +28,7 @@ fn application(row: &SqliteRow) -> Result<Application> {
     Ok(Application {
         id: row.parsed("id")?,
         owner: row.parsed("owner_id")?,
-        name: text("name", Name::new(row.value("name")?))?,
+        name: Name::stored(row.value("name")?),
         redirect_uris: row.parsed("redirect_uris")?,
         created_at: row.instant("created_at")?,
     })

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use storage::{Environments, Record, Result, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{SqliteStorage, accounts, author, begin};
 
 /// Deletes what ends with an environment: what is its own, and what is narrowed to it.
@@ -25,7 +25,7 @@ fn environment(row: &SqliteRow) -> Result<Environment> {
     Ok(Environment {
         id: row.parsed("id")?,
         account: row.parsed("account_id")?,
-        name: text("name", Name::new(row.value("name")?))?,
+        name: Name::stored(row.value("name")?),
         state: row.instant_or_null("closed_at")?.map_or(State::Open, State::Closed),
         version: row.value("version")?,
         created_at: row.instant("created_at")?,

@@ -6,13 +6,13 @@ use sqlx::sqlite::SqliteRow;
 use storage::{Invitation, Invitations, NewPerson, Record, Result, StorageError, TokenHash};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{SqliteStorage, author, begin, environments, roles, users};
 
 fn invitation(row: &SqliteRow) -> Result<Invitation> {
     Ok(Invitation {
         token: row.bytes("token")?,
-        email: text("email", Email::new(row.value("email")?))?,
+        email: Email::stored(row.value("email")?),
         grant: Grant { on: row.parsed("owner_id")?, role: row.parsed("role")? },
         expires_at: row.instant("expires_at")?,
     })

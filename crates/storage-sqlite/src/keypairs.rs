@@ -14,7 +14,7 @@ use storage::{
 };
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, corrupt, text, upper_bound};
+use crate::row::{Columns, Stored, corrupt, upper_bound};
 use crate::{
     SqliteStorage, author, begin, environments, leaked_secrets, public_keys, retirement, revoked_tokens,
 };
@@ -51,7 +51,7 @@ fn keypair(row: &SqliteRow, secrets: Vec<Secret>, public_keys: Vec<PublicKey>) -
     Ok(Keypair {
         id: row.parsed("id")?,
         owner: row.parsed("owner_id")?,
-        comment: text("comment", Comment::new(row.value("comment")?))?,
+        comment: Comment::stored(row.value("comment")?),
         scopes: row.parsed::<Scopes>("scopes")?,
         enabled: row.value("enabled")?,
         generation: row.value("generation")?,

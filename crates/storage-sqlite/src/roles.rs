@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 use storage::{NamedPlace, Record, Result, Roles, Slice, StorageError};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{SqliteStorage, author, begin, environments, invitations, users};
 
 /// Stores the role in place of any that the user holds on the same account or environment.
@@ -184,14 +184,13 @@ impl Roles for SqliteStorage {
         .iter()
         .map(|row| {
             let account = row.parsed("account_id")?;
-            let name = |column, stored| text(column, Name::new(stored));
             let environment = row.value::<Option<&str>>("environment_name")?;
-            let environment = environment.map(|stored| name("environment_name", stored)).transpose()?;
+            let environment = environment.map(Name::stored);
             let place = match environment {
                 Some(_) => Place::Environment(row.parsed("environment_id")?, account),
                 None => Place::Account(account),
             };
-            let account = name("account_name", row.value("account_name")?)?;
+            let account = Name::stored(row.value("account_name")?);
             Ok(NamedPlace { place, account, environment })
         })
         .collect()

@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use storage::{DecideByUse, Result, Usages};
 
 use crate::reports::{day_number, day_of};
-use crate::row::{Columns, Stored, corrupt, json, text};
+use crate::row::{Columns, Stored, corrupt, json};
 use crate::{SqliteStorage, author, begin, keypairs};
 
 /// How many rows are forgotten in one transaction, and how long the writer is let go of between two.
@@ -151,7 +151,7 @@ impl Usages for SqliteStorage {
                 Ok(KeypairInUse {
                     keypair: row.parsed("id")?,
                     owner: row.parsed("owner_id")?,
-                    comment: text("comment", Comment::new(row.value("comment")?))?,
+                    comment: Comment::stored(row.value("comment")?),
                     requests: row.value::<i64>("requests")?.unsigned_abs(),
                     last_at: row.instant("last_at")?,
                 })

@@ -6,13 +6,13 @@ use sqlx::sqlite::SqliteRow;
 use storage::{Record, Result, Slice, StorageError, Users};
 
 use crate::audit::{Change, append};
-use crate::row::{Columns, Stored, text};
+use crate::row::{Columns, Stored};
 use crate::{SqliteStorage, author, begin, invitations, roles};
 
 pub(crate) fn user(row: &SqliteRow) -> Result<User> {
     Ok(User {
         id: row.parsed("id")?,
-        email: text("email", Email::new(row.value("email")?))?,
+        email: Email::stored(row.value("email")?),
         created_at: row.instant("created_at")?,
     })
 }

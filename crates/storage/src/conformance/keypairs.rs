@@ -1,6 +1,6 @@
 use domain::{
-    Action, Actor, Comment, Keypair, KeypairEdit, KeypairRefusal, Owner, Stamp, Standing, TokenBinding,
-    from_millis,
+    Account, Action, Actor, Comment, Environment, Keypair, KeypairEdit, KeypairRefusal, Name, Owner, Stamp,
+    Standing, TokenBinding, from_millis,
 };
 
 use super::Fixture;
@@ -44,6 +44,25 @@ pub async fn keypairs_are_kept_and_belong_to_their_owner(f: Fixture) {
     let of_account = f.keypair(account.id).await;
     let live = f.store.live_keypair(of_account.id).await.unwrap().unwrap();
     assert_eq!((live.keypair.owner, live.account), (account.id.into(), account.id));
+}
+
+pub async fn what_was_named_by_other_rules_is_read_and_stopped(f: Fixture) {
+    let text = "a\u{202E}b\u{200B}";
+    let account = Account { name: Name::stored(text), ..f.unsaved_account() };
+    f.store.create_account(&f.stamp(), &account).await.unwrap();
+    let environment = Environment { name: Name::stored(text), ..f.unsaved_environment(&account) };
+    f.store.create_environment(&f.stamp(), &environment).await.unwrap();
+    let (keypair, _) = f.unsaved_keypair(environment.id);
+    let keypair = Keypair { comment: Comment::stored(text), ..keypair };
+    f.store.create_keypair(&f.stamp(), &keypair).await.unwrap();
+
+    assert_eq!(f.store.account(account.id).await.unwrap(), account);
+    assert_eq!(f.store.environment(environment.id).await.unwrap(), environment);
+    let listed = f.store.keypairs(environment.id.into(), Slice::first(9)).await.unwrap();
+    assert_eq!(listed, std::slice::from_ref(&keypair));
+    assert_eq!(f.store.live_keypair(keypair.id).await.unwrap().unwrap().keypair, keypair);
+    f.store.remove_keypair(&f.stamp(), environment.id.into(), keypair.id, None).await.unwrap();
+    f.store.close_account(&f.stamp(), account.id).await.unwrap();
 }
 
 pub async fn keypairs_are_listed_newest_first_in_parts(f: Fixture) {

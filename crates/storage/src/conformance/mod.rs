@@ -56,6 +56,7 @@ promises! {
     keypairs {
         keypairs_are_kept_and_belong_to_their_owner,
         keypairs_are_listed_newest_first_in_parts,
+        what_was_named_by_other_rules_is_read_and_stopped,
         an_edit_of_what_moved_on_is_refused,
         a_refused_edit_and_one_that_changes_nothing_leave_no_trace,
         of_edits_of_one_version_at_the_same_time_one_wins,
