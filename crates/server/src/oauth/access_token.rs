@@ -345,7 +345,7 @@ pub(crate) async fn verify(
         (None, Scheme::Bearer) => {}
         (Some(Confirmation::Key(key)), Scheme::Dpop) => {
             let (path, account) = (request.uri.path(), verified.basis.account());
-            let proven = Proven { method: &request.method, path, token: Some(token), account };
+            let proven = Proven { method: &request.method, path, token: Some((token, key)), account };
             match prove(app, &request.headers, proven, now)? {
                 Some(signer) if signer == key => {}
                 Some(_) => return Err(TokenRefused::Unproven),

@@ -34,8 +34,8 @@ pub(super) struct Proven<'a> {
     pub(super) method: &'a Method,
     /// The path of the address, as it came.
     pub(super) path: &'a str,
-    /// The access token that comes with it, if one has to.
-    pub(super) token: Option<&'a str>,
+    /// The access token that comes with it, and the key that this is bound to, if one has to come.
+    pub(super) token: Option<(&'a str, Thumbprint)>,
     /// Whose program it comes from, so that one customer's proofs leave room for those of others.
     pub(super) account: AccountId,
 }
@@ -69,8 +69,8 @@ struct Claims {
     ath: Option<String>,
 }
 
-/// The thumbprint of the key that signed the proof in the headers; none if there is no proof. One that is accepted is
-/// not accepted again.
+/// The thumbprint of the key that signed the proof in the headers; none if there is no proof. One of the right key is not
+/// accepted again.
 pub(super) fn prove(
     app: &App,
     headers: &HeaderMap,
@@ -86,6 +86,10 @@ pub(super) fn prove(
     }
     let (key, jti) = judge(proof.to_str().unwrap_or_default(), app.config.issuer(), request, now)
         .map_err(ProofRefused::Invalid)?;
+    // What another key signed proves nothing, and takes no room from those who have the right one.
+    if request.token.is_some_and(|(_, bound_to)| bound_to != key) {
+        return Ok(Some(key));
+    }
     if app.seen_proofs.is_first(request.account, key, &jti, now)? {
         Ok(Some(key))
     } else {
@@ -134,7 +138,7 @@ fn judge(
     if !(1..=LONGEST_JTI).contains(&claims.jti.chars().count()) {
         return Err("jti must have 1 to 128 characters");
     }
-    if let Some(token) = request.token
+    if let Some((token, _)) = request.token
         && claims.ath.as_deref() != Some(URL_SAFE_NO_PAD.encode(sha256(token.as_bytes())).as_str())
     {
         return Err("ath is not the hash of the access token");
@@ -248,7 +252,8 @@ mod tests {
         }
         let with = |token: &str| {
             let (path, account) = ("/protectedresource", account(1));
-            let request = Proven { method: &Method::GET, path, token: Some(token), account };
+            let token = Some((token, THUMBPRINT.parse().unwrap()));
+            let request = Proven { method: &Method::GET, path, token, account };
             judge(AT_RESOURCE, "https://resource.example.org", request, from_millis(ISSUED))
         };
         assert_eq!(with(TOKEN).unwrap().0.to_string(), THUMBPRINT);
