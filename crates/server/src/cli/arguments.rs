@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use domain::{AllowedAddresses, Comment, Email, Name, Owner, Scopes, Timestamp};
+use domain::{AllowedAddresses, Comment, Email, EnvironmentId, Name, Owner, Scopes, Timestamp};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use super::failure::{Failure, Result};
@@ -16,6 +16,17 @@ pub(super) fn id<T: FromStr>(what: &str, text: &str) -> Result<T> {
 /// An account or environment.
 pub(super) fn owner(text: &str) -> Result<Owner> {
     text.parse().map_err(|error: String| Failure::new(format!("`{}`: {error}", short(text, 64))))
+}
+
+/// The URL of one environment in the API.
+pub(super) fn environment_url(text: &str) -> Result<&str> {
+    match text.rsplit_once("/v1/environments/") {
+        Some((_, id)) if id.parse::<EnvironmentId>().is_ok() => Ok(text),
+        _ => Err(Failure::new(format!(
+            "`{}` is not the URL of an environment, as in https://feedback.example/v1/environments/env_…",
+            short(text, 200)
+        ))),
+    }
 }
 
 /// The name of an account or environment.

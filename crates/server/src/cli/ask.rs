@@ -41,16 +41,25 @@ pub(super) fn access_token() -> Result<Zeroizing<String>> {
         read("access token", io::stdin().lock())?
     });
     let token = Zeroizing::new(text.trim().to_owned());
-    if token.is_empty() { Err(Failure::new("there is no access token on stdin")) } else { Ok(token) }
+    if token.is_empty() {
+        return Err(Failure::new("there is no access token on stdin"));
+    }
+    if token.contains(char::is_whitespace) {
+        return Err(Failure::new("that is more than an access token; send one, without `Bearer` before it"));
+    }
+    Ok(token)
 }
 
 /// All of it but a line end after it; `what` says what it should be.
 fn read(what: &str, input: impl Read) -> Result<String> {
     let mut text = String::new();
     input
-        .take(MOST)
+        .take(MOST + 1)
         .read_to_string(&mut text)
         .map_err(|error| Failure::new(format!("can't read the {what} from stdin: {error}")))?;
+    if text.len() as u64 > MOST {
+        return Err(Failure::new(format!("what is on stdin is longer than any {what}")));
+    }
     let end =
         text.strip_suffix('\n').map_or(text.len(), |rest| rest.strip_suffix('\r').unwrap_or(rest).len());
     text.truncate(end);
@@ -93,6 +102,7 @@ mod tests {
         assert_eq!(read("password", &b" two lines\nof it\n"[..]).unwrap(), " two lines\nof it");
         assert!(read("password", &b"\n"[..]).is_err());
         assert!(read("password", &b"\xff"[..]).is_err());
+        assert!(read("password", " ".repeat(MOST as usize + 1).as_bytes()).is_err());
     }
 
     #[test]

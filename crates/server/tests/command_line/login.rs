@@ -214,12 +214,18 @@ fn a_narrowed_token_is_printed_and_the_login_keeps_its_own() {
         (asked.path == "/token" && asked.body.contains("resource=")).then(|| tokens("narrow"))
     });
     machine.has_been_logged_in(&server);
-    let resource = format!("{}/v1/environments/env_1", server.url);
+    for wide in ["", &server.url, &format!("{}/v1", server.url), &format!("{}/v1/environments/", server.url)]
+    {
+        let output = machine.run(&["token", "--resource", wide]);
+        assert!(!output.status.success() && stdout(&output).is_empty(), "{wide}");
+        assert!(stderr(&output).contains("is not the URL of an environment"), "{}", stderr(&output));
+    }
+    let resource = format!("{}/v1/environments/env_01jx1m2q6fe8gtvdb2v3cx2xkq", server.url);
     let output = machine.run(&["token", "--resource", &resource]);
     assert_eq!(stdout(&output), "access-narrow\n", "{}", stderr(&output));
     let asked = server.asked("/token");
     assert!(asked.len() == 1 && asked[0].contains("refresh_token=refresh%2Dbefore"), "{asked:?}");
-    assert!(asked[0].ends_with("%2Fv1%2Fenvironments%2Fenv%5F1"), "{asked:?}");
+    assert!(asked[0].ends_with("%2Fv1%2Fenvironments%2Fenv%5F01jx1m2q6fe8gtvdb2v3cx2xkq"), "{asked:?}");
     let login = machine.login();
     assert_eq!(
         (&login["access_token"], &login["refresh_token"]),

@@ -136,6 +136,8 @@ fn what_is_no_token_of_this_server_is_said_to_be_none() {
         (&operator, &forged, "none of its keys signed it"),
         (&operator, "\u{1b}.\u{9b}.", "none of its keys signed it"),
         (&elsewhere, &token, "none of its keys signed it"),
+        (&operator, &format!("Bearer {token}"), "more than an access token"),
+        (&operator, &format!("{token}{}x", " ".repeat(16 * 1024)), "longer than any access token"),
         (&operator, " \n", "no access token on stdin"),
         (&operator, "", "no access token on stdin"),
     ] {

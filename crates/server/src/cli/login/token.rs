@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::saved::{fresh, narrowed};
 use crate::cli::failure::Result;
-use crate::cli::output;
+use crate::cli::{arguments, output};
 
 /// An access token that works for a minute at least, for other programs on this machine.
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub(in crate::cli) struct OwnToken {
 impl OwnToken {
     pub(in crate::cli) async fn run(self) -> Result<()> {
         let (access_token, expires_at, scope) = match &self.resource {
-            Some(resource) => narrowed(resource).await?,
+            Some(resource) => narrowed(arguments::environment_url(resource)?).await?,
             None => {
                 let login = fresh().await?;
                 (login.access_token, login.expires_at, login.scope)
