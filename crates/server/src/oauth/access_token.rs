@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use storage::{KeyUse, StorageError};
 
-use super::dpop::{ProofRefused, Proven, prove};
+use super::dpop::{ProofRefused, Proven, proof};
 use super::token_basis::{Basis, Says};
 use crate::app::App;
 use crate::client_address::client_address;
@@ -344,13 +344,14 @@ pub(crate) async fn verify(
     match (verified.basis.confirmation(), scheme) {
         (None, Scheme::Bearer) => {}
         (Some(Confirmation::Key(key)), Scheme::Dpop) => {
-            let (path, account) = (request.uri.path(), verified.basis.account());
-            let proven = Proven { method: &request.method, path, token: Some((token, key)), account };
-            match prove(app, &request.headers, proven, now)? {
-                Some(signer) if signer == key => {}
-                Some(_) => return Err(TokenRefused::Unproven),
-                None => return Err(ProofRefused::Invalid("the header DPoP is missing").into()),
+            let proven = Proven { method: &request.method, path: request.uri.path(), token: Some(token) };
+            let proof = proof(app, &request.headers, proven, now)?
+                .ok_or(ProofRefused::Invalid("the header DPoP is missing"))?;
+            // What another key signed is not remembered: it takes no room from those who have the right one.
+            if proof.key != key {
+                return Err(TokenRefused::Unproven);
             }
+            proof.take(app, verified.account(), now)?;
         }
         (Some(Confirmation::Certificate(hash)), Scheme::Bearer) => {
             if client_certificate(request, &app.config) != Some(hash) {

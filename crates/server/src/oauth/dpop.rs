@@ -34,10 +34,15 @@ pub(super) struct Proven<'a> {
     pub(super) method: &'a Method,
     /// The path of the address, as it came.
     pub(super) path: &'a str,
-    /// The access token that comes with it, and the key that this is bound to, if one has to come.
-    pub(super) token: Option<(&'a str, Thumbprint)>,
-    /// Whose program it comes from, so that one customer's proofs leave room for those of others.
-    pub(super) account: AccountId,
+    /// The access token that comes with it, if one has to.
+    pub(super) token: Option<&'a str>,
+}
+
+/// A proof of the request that it came with.
+pub(super) struct Proof {
+    /// The thumbprint of the key that signed it.
+    pub(super) key: Thumbprint,
+    jti: String,
 }
 
 /// Why a proof is not accepted.
@@ -69,14 +74,13 @@ struct Claims {
     ath: Option<String>,
 }
 
-/// The thumbprint of the key that signed the proof in the headers; none if there is no proof. One of the right key is not
-/// accepted again.
-pub(super) fn prove(
+/// The proof in the headers, if there is one. It does not count before it is [taken](Proof::take).
+pub(super) fn proof(
     app: &App,
     headers: &HeaderMap,
     request: Proven<'_>,
     now: Timestamp,
-) -> Result<Option<Thumbprint>, ProofRefused> {
+) -> Result<Option<Proof>, ProofRefused> {
     let mut proofs = headers.get_all("dpop").iter();
     let Some(proof) = proofs.next() else {
         return Ok(None);
@@ -86,14 +90,22 @@ pub(super) fn prove(
     }
     let (key, jti) = judge(proof.to_str().unwrap_or_default(), app.config.issuer(), request, now)
         .map_err(ProofRefused::Invalid)?;
-    // What another key signed proves nothing, and takes no room from those who have the right one.
-    if request.token.is_some_and(|(_, bound_to)| bound_to != key) {
-        return Ok(Some(key));
-    }
-    if app.seen_proofs.is_first(request.account, key, &jti, now)? {
-        Ok(Some(key))
-    } else {
-        Err(ProofRefused::Invalid("the proof was used before; sign one for each request"))
+    Ok(Some(Proof { key, jti }))
+}
+
+impl Proof {
+    /// Takes it from a program of the account; one that was taken before is refused. Answers its key.
+    pub(super) fn take(
+        self,
+        app: &App,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<Thumbprint, ProofRefused> {
+        if app.seen_proofs.is_first(account, self.key, &self.jti, now)? {
+            Ok(self.key)
+        } else {
+            Err(ProofRefused::Invalid("the proof was used before; sign one for each request"))
+        }
     }
 }
 
@@ -138,7 +150,7 @@ fn judge(
     if !(1..=LONGEST_JTI).contains(&claims.jti.chars().count()) {
         return Err("jti must have 1 to 128 characters");
     }
-    if let Some((token, _)) = request.token
+    if let Some(token) = request.token
         && claims.ath.as_deref() != Some(URL_SAFE_NO_PAD.encode(sha256(token.as_bytes())).as_str())
     {
         return Err("ath is not the hash of the access token");
@@ -240,7 +252,7 @@ mod tests {
     #[test]
     fn the_proofs_of_the_rfc_hold_and_only_in_their_time() {
         let at = |now: i64| {
-            let request = Proven { method: &Method::POST, path: "/token", token: None, account: account(1) };
+            let request = Proven { method: &Method::POST, path: "/token", token: None };
             judge(AT_TOKEN_ENDPOINT, "https://server.example.com", request, from_millis(now))
         };
         assert_eq!(at(ISSUED).unwrap(), (THUMBPRINT.parse().unwrap(), "-BwC3ESc6acc2lTc".to_owned()));
@@ -251,9 +263,7 @@ mod tests {
             assert!(at(bad).unwrap_err().contains("iat"));
         }
         let with = |token: &str| {
-            let (path, account) = ("/protectedresource", account(1));
-            let token = Some((token, THUMBPRINT.parse().unwrap()));
-            let request = Proven { method: &Method::GET, path, token, account };
+            let request = Proven { method: &Method::GET, path: "/protectedresource", token: Some(token) };
             judge(AT_RESOURCE, "https://resource.example.org", request, from_millis(ISSUED))
         };
         assert_eq!(with(TOKEN).unwrap().0.to_string(), THUMBPRINT);

@@ -16,7 +16,7 @@ use super::access_token::{Grant, Issued, Scheme, issue, parse_resource};
 use super::application_client::ApplicationClient;
 use super::application_token;
 use super::client_request::{Authenticated, ClientRequest, NoStore, no_store};
-use super::dpop::{Proven, prove};
+use super::dpop::{Proven, proof};
 use super::error::OAuthError;
 use crate::app::App;
 use crate::client_certificate::client_certificate;
@@ -120,9 +120,9 @@ fn confirmation(
     live: &LiveKeypair,
     now: Timestamp,
 ) -> Result<Option<Confirmation>, OAuthError> {
-    let account = live.account;
-    let proven = Proven { method: &request.method, path: TOKEN_PATH, token: None, account };
-    let key = prove(app, &request.headers, proven, now)?.map(Confirmation::Key);
+    let proven = Proven { method: &request.method, path: TOKEN_PATH, token: None };
+    let proof = proof(app, &request.headers, proven, now)?;
+    let key = proof.map(|proof| proof.take(app, live.account, now)).transpose()?.map(Confirmation::Key);
     match (live.credential.token_binding, key) {
         (TokenBinding::None, key) => Ok(key),
         (TokenBinding::Dpop, Some(key)) => Ok(Some(key)),
