@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use domain::AccountId;
-use storage::Slice;
+use storage::{Slice, StorageError};
 
 use super::authorization::{Any, Token};
 use super::error::ApiError;
 use super::parameters::NoParameters;
 use super::shapes::{AccessShape, ReachedEnvironment};
 use crate::app::App;
+use crate::oauth::access_token::Verified;
 
 /// How many environments are asked of the store at a time.
 const AT_A_TIME: u32 = 500;
@@ -33,23 +33,15 @@ pub(super) async fn show(
     _: NoParameters,
 ) -> Result<Json<AccessShape>, ApiError> {
     let verified = token.verified();
-    let environments = match verified.only_environment() {
-        Some(id) => verified
-            .environment(&app, id)
-            .await?
-            .iter()
-            .map(|only| ReachedEnvironment::from(&**only))
-            .collect(),
-        None => all_environments(&app, verified.account()).await?,
-    };
+    let environments = all_environments(&app, verified).await?;
     Ok(Json(AccessShape::new(verified, environments)))
 }
 
-async fn all_environments(app: &App, account: AccountId) -> Result<Vec<ReachedEnvironment>, ApiError> {
+async fn all_environments(app: &App, verified: &Verified) -> Result<Vec<ReachedEnvironment>, StorageError> {
     let mut all = Vec::new();
     let mut slice = Slice::first(AT_A_TIME);
     loop {
-        let found = app.store.open_environments(account, slice).await?;
+        let found = verified.environments(app, slice).await?;
         all.extend(found.iter().map(ReachedEnvironment::from));
         match found.last() {
             Some(last) if found.len() >= AT_A_TIME as usize => slice.after = Some(last.id),

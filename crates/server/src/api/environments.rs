@@ -42,12 +42,7 @@ pub(super) async fn list(
     Parameters(wanted): Parameters<Page<EnvironmentId>>,
 ) -> Result<Json<ListShape<EnvironmentShape>>, ApiError> {
     let (slice, limit) = wanted.slice();
-    let verified = token.verified();
-    let found = match verified.only_environment() {
-        None => app.store.open_environments(verified.account(), slice).await?,
-        Some(only) if slice.after.is_some_and(|after| after >= only) => Vec::new(),
-        Some(only) => verified.environment(&app, only).await?.into_iter().map(Arc::unwrap_or_clone).collect(),
-    };
+    let found = token.verified().environments(&app, slice).await?;
     Ok(page(found, limit, |environment| environment.id, |environment| EnvironmentShape::from(environment)))
 }
 

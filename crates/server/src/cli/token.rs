@@ -3,7 +3,9 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use clap::Subcommand;
-use domain::{ClientId, Confirmation, Environment, EnvironmentId, Scopes, Timestamp, TokenBinding};
+use domain::{
+    ClientId, Confirmation, Environment, EnvironmentId, GrantTokenClaims, Scopes, Timestamp, TokenBinding,
+};
 use serde::{Deserialize, Serialize};
 use storage::{Revocation, StorageError};
 
@@ -13,7 +15,6 @@ use super::store::{Common, operator, whole};
 use super::{ask, login};
 use crate::api::shapes::{OwnerShape, ReachedEnvironment};
 use crate::app::{App, Missing};
-use crate::oauth::access_token::Verified;
 use crate::oauth::examined::{Examined, examine};
 use crate::oauth::token_basis::Says;
 
@@ -109,7 +110,7 @@ async fn revoke(app: &App, json: bool, yes: bool, token: &str, examined: &Examin
             format!("Revoked the token. Other tokens of {} go on.", claims.keypair),
         ),
         Says::Grant(claims) => {
-            let (person, application) = of_person(app, examined).await?;
+            let (person, application) = of_person(app, &claims).await?;
             (
                 format!(
                     "Revoking it ends all that {person} let {} do at {}, and can't be undone.",
@@ -208,7 +209,10 @@ fn binding(confirmation: Option<Confirmation>) -> TokenBinding {
 
 async fn print(app: &App, json: bool, examined: &Examined) -> Result<()> {
     let environments = match &examined.worth {
-        Ok(verified) => reached(app, verified).await.about("environment")?,
+        Ok(verified) => {
+            let part = async |slice| verified.environments(app, slice).await;
+            whole(|environment: &Environment| environment.id, part).await.about("environment")?
+        }
         Err(_) => Vec::new(),
     };
     if json {
@@ -224,8 +228,8 @@ async fn print(app: &App, json: bool, examined: &Examined) -> Result<()> {
             };
             ("Keypair", format!("{} {}", claims.keypair, comment.lines().next().unwrap_or_default()))
         }
-        Says::Grant(_) => {
-            let (person, application) = of_person(app, examined).await?;
+        Says::Grant(claims) => {
+            let (person, application) = of_person(app, claims).await?;
             ("In the name of", format!("{person}\nby {application}"))
         }
     };
@@ -246,23 +250,8 @@ async fn print(app: &App, json: bool, examined: &Examined) -> Result<()> {
     ]))
 }
 
-/// The open environments that the token reaches, the oldest first.
-async fn reached(app: &App, verified: &Verified) -> storage::Result<Vec<Environment>> {
-    match verified.only_environment() {
-        Some(only) => {
-            let environment = verified.environment(app, only).await?;
-            Ok(environment.iter().map(|environment| (**environment).clone()).collect())
-        }
-        None => {
-            let part = async |slice| app.store.open_environments(verified.account(), slice).await;
-            whole(|environment: &Environment| environment.id, part).await
-        }
-    }
-}
-
 /// The person in whose name the token is, and the application that has it, as they are called.
-async fn of_person(app: &App, examined: &Examined) -> Result<(String, String)> {
-    let Says::Grant(claims) = examined.says else { return Ok((String::new(), String::new())) };
+async fn of_person(app: &App, claims: &GrantTokenClaims) -> Result<(String, String)> {
     let person = match app.store.user(claims.user).await {
         Ok(user) => user.email.to_string(),
         Err(StorageError::NotFound) => claims.user.to_string(),

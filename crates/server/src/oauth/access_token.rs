@@ -11,7 +11,7 @@ use domain::{
 };
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
-use storage::{KeyUse, StorageError};
+use storage::{KeyUse, Slice, StorageError};
 
 use super::dpop::{ProofRefused, Proven, proof};
 use super::token_basis::{Basis, Says};
@@ -246,6 +246,21 @@ impl Verified {
             return Ok(None);
         }
         app.live.environment_of(self.owner(), id).await
+    }
+
+    /// A part of the open environments that it reaches, the oldest first.
+    pub(crate) async fn environments(
+        &self,
+        app: &App,
+        slice: Slice<EnvironmentId>,
+    ) -> Result<Vec<Environment>, StorageError> {
+        match self.only_environment() {
+            None => app.store.open_environments(self.account(), slice).await,
+            Some(only) if slice.after.is_some_and(|after| after >= only) => Ok(Vec::new()),
+            Some(only) => {
+                Ok(self.environment(app, only).await?.into_iter().map(Arc::unwrap_or_clone).collect())
+            }
+        }
     }
 
     /// The one environment that it can reach at the most, or `None` for all of its account's.

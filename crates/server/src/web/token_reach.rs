@@ -46,8 +46,8 @@ struct TokenPage {
 struct TokenView {
     /// Why it is worth nothing; none if it works.
     outlived: Option<&'static str>,
-    /// What the form that ends it carries.
-    sealed: String,
+    /// What the form that ends it carries, if it works.
+    sealed: Option<String>,
     key_id: String,
     /// The keypair's page, if there still is one.
     keypair: Option<String>,
@@ -130,6 +130,11 @@ async fn own(app: &App, admin: &Admin, token: &str) -> Result<Option<(Examined, 
     Ok(administers.then_some((examined, claims)))
 }
 
+/// What the form carries instead of the token.
+fn sealed(app: &App, token: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(app.sealer.seal(SEALED, token.as_bytes(), &*app.entropy))
+}
+
 /// The token that the form carries; what is none opens nothing.
 fn opened(app: &App, sealed: &str) -> Zeroizing<String> {
     let opened = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok();
@@ -163,15 +168,14 @@ impl TokenView {
             Err(StorageError::NotFound) => None,
             Err(error) => return Err(error.into()),
         };
-        let (environments, more) = match &examined.worth {
-            Ok(verified) => reached(app, verified).await?,
-            Err(_) => (Vec::new(), false),
+        let ((environments, more), sealed) = match &examined.worth {
+            Ok(verified) => (reached(app, verified).await?, Some(sealed(app, token))),
+            Err(_) => ((Vec::new(), false), None),
         };
         let names = |scopes: Scopes| scopes.iter().map(Scope::name).collect();
-        let sealed = app.sealer.seal(SEALED, token.as_bytes(), &*app.entropy);
         Ok(Self {
             outlived: examined.worth.as_ref().err().copied().map(why),
-            sealed: BASE64_URL_SAFE_NO_PAD.encode(sealed),
+            sealed,
             key_id: claims.keypair.to_string(),
             keypair: keypair.as_ref().map(|keypair| format!("{}/{}", address_of(keypair.owner), keypair.id)),
             comment: keypair.map(|keypair| keypair.comment.to_string()).unwrap_or_default(),
@@ -195,13 +199,7 @@ impl TokenView {
 
 /// The open environments that the token reaches, and whether there are more.
 async fn reached(app: &App, verified: &Verified) -> Result<(Vec<Reached>, bool), StorageError> {
-    let mut found: Vec<Environment> = match verified.only_environment() {
-        Some(only) => {
-            let environment = verified.environment(app, only).await?;
-            environment.iter().map(|environment| (**environment).clone()).collect()
-        }
-        None => app.store.open_environments(verified.account(), Slice::first(LISTED + 1)).await?,
-    };
+    let mut found = verified.environments(app, Slice::first(LISTED + 1)).await?;
     let more = cut(&mut found, LISTED).is_some();
     let row = |environment: &Environment| Reached {
         name: environment.name.to_string(),
