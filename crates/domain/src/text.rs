@@ -37,6 +37,8 @@ enum Kind {
     Label,
     /// To tell one thing from another, in as many lines as it takes.
     Description,
+    /// To tell one person from another, on one line of few signs.
+    Address,
     /// To be read, in as many lines as it takes. Nothing is chosen by it, and a question in Hebrew or Arabic may need marks
     /// of direction.
     Prose,
@@ -71,17 +73,20 @@ fn checked(text: &str, least: usize, most: usize, kind: Kind) -> Result<String, 
     if has > most {
         return Err(TextError::TooLong { most, has });
     }
-    let lines = kind != Kind::Label;
+    let lines = matches!(kind, Kind::Description | Kind::Prose);
     let forbidden = |c: char| c.is_control() && !(lines && matches!(c, '\n' | '\r' | '\t'));
     if text.chars().any(forbidden) {
         return Err(TextError::ControlCharacter);
     }
-    if kind != Kind::Prose
-        && let Some(invisible) = text.chars().find(|c| is_invisible(*c))
-    {
-        return Err(TextError::Invisible(invisible));
+    let hidden = |c: &char| match kind {
+        Kind::Label | Kind::Description => is_invisible(*c),
+        Kind::Address => is_invisible(*c) || joins_or_varies(*c),
+        Kind::Prose => false,
+    };
+    match text.chars().find(hidden) {
+        Some(invisible) => Err(TextError::Invisible(invisible)),
+        None => Ok(text.to_owned()),
     }
-    Ok(text.to_owned())
 }
 
 macro_rules! texts {
@@ -141,10 +146,7 @@ impl Email {
     /// Checks that `text` has the form of an address (RFC 5321 §4.5.3.1 for its length).
     pub fn new(text: &str) -> Result<Self, TextError> {
         // Some letters grow with it.
-        let text = checked(&text.to_lowercase(), 1, 254, Kind::Label)?;
-        if let Some(invisible) = text.chars().find(|c| joins_or_varies(*c)) {
-            return Err(TextError::Invisible(invisible));
-        }
+        let text = checked(&text.to_lowercase(), 1, 254, Kind::Address)?;
         let well_formed = text
             .split_once('@')
             .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'))
