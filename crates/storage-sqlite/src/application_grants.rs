@@ -141,11 +141,10 @@ async fn end(tx: &mut SqliteConnection, stamp: &Stamp, why: Action, id: GrantId)
         .execute(&mut *tx)
         .await
         .stored()?;
-    let line = change(why, &ended, ended.record(), Value::Null);
-    if why == Action::GrantReused {
-        return append(tx, &Stamp { client: Some(ended.client), ..stamp.clone() }, line).await;
-    }
-    append(tx, stamp, line).await
+    // Whoever uses a code or token again says nothing of an application, or anything.
+    let client = if why == Action::GrantReused { Some(ended.client) } else { stamp.client };
+    let stamp = Stamp { client, ..stamp.clone() };
+    append(tx, &stamp, change(why, &ended, ended.record(), Value::Null)).await
 }
 
 fn change(action: Action, grant: &ApplicationGrant, before: Value, after: Value) -> Change {

@@ -21,8 +21,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use domain::{
     AddressesError, AllowedAddresses, Comment, Held, KeyId, KeySecret, Keypair, KeypairEdit, NewKeypair,
-    OldSecrets, Owner, ScopeError, Scopes, SignedDuration, Timestamp, TokenBinding, UnknownBinding,
-    VerifyingKey,
+    OldSecrets, Owner, ScopeError, Scopes, SignedDuration, Timestamp, TokenBinding, VerifyingKey,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -206,7 +205,7 @@ impl<R: Requirement> Keypairs<'_, R> {
         let comment = errors.check("comment", Comment::new(&body.comment));
         let scopes = errors.check("scopes", scopes(&body.scopes));
         let token_binding = match &body.token_binding {
-            Some(name) => errors.check("token_binding", binding(name)),
+            Some(name) => errors.check("token_binding", name.parse()),
             None => Some(TokenBinding::None),
         };
         let addresses = errors.check("allowed_addresses", addresses(body.allowed_addresses.as_deref()));
@@ -257,7 +256,7 @@ impl<R: Requirement> Keypairs<'_, R> {
             scopes: body.scopes.and_then(|names| errors.check("scopes", scopes(&names))),
             expires_at: body.expires_at.map(|at| at.map(|Instant(at)| at)),
             accepts_secrets: body.accepts_secrets,
-            token_binding: body.token_binding.and_then(|name| errors.check("token_binding", binding(&name))),
+            token_binding: body.token_binding.and_then(|name| errors.check("token_binding", name.parse())),
             allowed_addresses: body
                 .allowed_addresses
                 .and_then(|list| errors.check("allowed_addresses", addresses(list.as_deref()))),
@@ -351,10 +350,6 @@ impl<R: Requirement> Keypairs<'_, R> {
 
 fn addresses(networks: Option<&[String]>) -> Result<AllowedAddresses, AddressesError> {
     AllowedAddresses::new(networks.unwrap_or_default().iter().map(String::as_str))
-}
-
-fn binding(name: &str) -> Result<TokenBinding, UnknownBinding> {
-    name.parse()
 }
 
 fn scopes(names: &[String]) -> Result<Scopes, ScopeError> {
