@@ -31,44 +31,12 @@ pub(crate) fn within_held(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Actor, Comment, Entropy, Keypair, KeypairEdit, NewKeypair, OldSecrets, Owner, Scope, TokenBinding,
-        from_millis,
-    };
-    use jiff::{SignedDuration, Timestamp};
-
-    struct Sevens;
-    impl Entropy for Sevens {
-        fn fill(&self, buffer: &mut [u8]) {
-            buffer.fill(7);
-        }
-    }
-
-    const ADMIN_AND_REPORTS: &str = "feedback-report:read feedback-admin";
-
-    fn now() -> Timestamp {
-        from_millis(1_770_000_000_000)
-    }
-
-    fn later(seconds: i64) -> Timestamp {
-        now() + SignedDuration::from_secs(seconds)
-    }
-
-    fn keypair(scopes: &str) -> Keypair {
-        let new = NewKeypair {
-            owner: Owner::Account("acc_00000000000000000000000000".parse().unwrap()),
-            comment: Comment::new("").unwrap(),
-            scopes: scopes.parse().unwrap(),
-            expires_at: None,
-            token_binding: TokenBinding::None,
-            allowed_addresses: AllowedAddresses::default(),
-        };
-        Keypair::create(new, None, Actor::Operator, now(), &Sevens).unwrap().0
-    }
+    use crate::keypair::tests::{ADMIN_AND_REPORTS, keypair, later, new_keypair, now};
+    use crate::{Actor, Comment, Keypair, KeypairEdit, NewKeypair, OldSecrets, Scope};
 
     #[test]
     fn a_program_hands_on_no_more_than_it_holds() {
-        let keypair = keypair(ADMIN_AND_REPORTS);
+        let (keypair, _, entropy) = keypair(ADMIN_AND_REPORTS);
         let own = Held { scopes: Scope::Admin.into(), allowed_addresses: AllowedAddresses::default() };
         let held = Some(&own);
         let lacking = Err(KeypairRefusal::BeyondCaller(Scope::ReportRead.into()));
@@ -87,7 +55,7 @@ mod tests {
         let expiring = edit(&keypair, expiring).unwrap();
         assert_eq!(edit(&expiring, forever), lacking);
         assert_eq!(
-            keypair.rotated(OldSecrets::Stay, held, now(), &Sevens).map(|_| ()),
+            keypair.rotated(OldSecrets::Stay, held, now(), &entropy).map(|_| ()),
             lacking.map(|_: Keypair| ())
         );
         let comment = KeypairEdit { comment: Some(Comment::new("x").unwrap()), ..KeypairEdit::default() };
@@ -101,7 +69,7 @@ mod tests {
         let scopes =
             |scopes: &str| KeypairEdit { scopes: Some(scopes.parse().unwrap()), ..KeypairEdit::default() };
         let enabled = |enabled| KeypairEdit { enabled: Some(enabled), ..KeypairEdit::default() };
-        let anywhere = keypair(ADMIN_AND_REPORTS);
+        let (anywhere, _, entropy) = keypair(ADMIN_AND_REPORTS);
         let within = anywhere.edited(&from("10.1.0.0/16"), None, now()).unwrap();
         let own = Held { scopes: anywhere.scopes, allowed_addresses: list("10.0.0.0/8") };
         let edit = |keypair: &Keypair, edit: &KeypairEdit| keypair.edited(edit, Some(&own), now());
@@ -110,15 +78,8 @@ mod tests {
 
         for wider in ["", "10.1.0.0/16 192.0.2.0/24", "0.0.0.0/0", "::1"] {
             beyond(edit(&within, &from(wider)));
-            let new = NewKeypair {
-                owner: anywhere.owner,
-                comment: Comment::new("").unwrap(),
-                scopes: Scope::Admin.into(),
-                expires_at: None,
-                token_binding: TokenBinding::None,
-                allowed_addresses: list(wider),
-            };
-            beyond(Keypair::create(new, Some(&own), Actor::Operator, now(), &Sevens).map(|made| made.0));
+            let new = NewKeypair { allowed_addresses: list(wider), ..new_keypair("feedback-admin") };
+            beyond(Keypair::create(new, Some(&own), Actor::Operator, now(), &entropy).map(|made| made.0));
         }
         assert!(edit(&within, &from("10.0.0.0/8")).is_ok() && edit(&within, &from("10.1.2.3")).is_ok());
         assert!(edit(&anywhere, &from("192.0.2.0/24")).is_ok(), "narrower than it was");
@@ -126,7 +87,7 @@ mod tests {
         let disabled = |keypair: &Keypair| edit(keypair, &enabled(false)).unwrap();
         beyond(edit(&disabled(&anywhere), &enabled(true)));
         assert!(edit(&disabled(&within), &enabled(true)).is_ok());
-        let rotated = |keypair: &Keypair| keypair.rotated(OldSecrets::Stay, Some(&own), now(), &Sevens);
+        let rotated = |keypair: &Keypair| keypair.rotated(OldSecrets::Stay, Some(&own), now(), &entropy);
         beyond(rotated(&anywhere).map(|rotated| rotated.0));
         assert!(rotated(&within).is_ok());
 

@@ -288,40 +288,44 @@ impl Keypair {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{Credential, OldSecrets, Outlived, TokenClaims, TokenId, from_millis};
     use jiff::SignedDuration;
     use std::sync::atomic::{AtomicU8, Ordering};
 
-    struct Counter(AtomicU8);
+    pub(crate) struct Counter(AtomicU8);
     impl Entropy for Counter {
         fn fill(&self, buffer: &mut [u8]) {
             buffer.fill(self.0.fetch_add(1, Ordering::Relaxed));
         }
     }
 
-    const ADMIN_AND_REPORTS: &str = "feedback-report:read feedback-admin";
+    pub(crate) const ADMIN_AND_REPORTS: &str = "feedback-report:read feedback-admin";
 
-    fn now() -> Timestamp {
+    pub(crate) fn now() -> Timestamp {
         from_millis(1_770_000_000_000)
     }
 
-    fn later(seconds: i64) -> Timestamp {
+    pub(crate) fn later(seconds: i64) -> Timestamp {
         now() + SignedDuration::from_secs(seconds)
     }
 
-    fn keypair(scopes: &str) -> (Keypair, KeySecret, Counter) {
-        let entropy = Counter(AtomicU8::new(1));
-        let new = NewKeypair {
+    pub(crate) fn new_keypair(scopes: &str) -> NewKeypair {
+        NewKeypair {
             owner: Owner::Account("acc_00000000000000000000000000".parse().unwrap()),
             comment: Comment::new("").unwrap(),
             scopes: scopes.parse().unwrap(),
             expires_at: None,
             token_binding: TokenBinding::None,
             allowed_addresses: AllowedAddresses::default(),
-        };
-        let (keypair, secret) = Keypair::create(new, None, Actor::Operator, now(), &entropy).unwrap();
+        }
+    }
+
+    pub(crate) fn keypair(scopes: &str) -> (Keypair, KeySecret, Counter) {
+        let entropy = Counter(AtomicU8::new(1));
+        let (keypair, secret) =
+            Keypair::create(new_keypair(scopes), None, Actor::Operator, now(), &entropy).unwrap();
         (keypair, secret, entropy)
     }
 

@@ -183,7 +183,8 @@ pub struct KeypairInUse {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{Actor, Entropy, Keypair, NewKeypair, TokenBinding, from_millis};
+    use crate::keypair::tests::new_keypair;
+    use crate::{Actor, Entropy, Keypair, from_millis};
     use proptest::prelude::*;
 
     struct Sevens;
@@ -201,15 +202,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn keypair(scopes: &str) -> Keypair {
-        let new = NewKeypair {
-            owner: Owner::Account("acc_00000000000000000000000000".parse().unwrap()),
-            comment: Comment::new("").unwrap(),
-            scopes: scopes.parse().unwrap(),
-            expires_at: None,
-            token_binding: TokenBinding::None,
-            allowed_addresses: crate::AllowedAddresses::default(),
-        };
-        Keypair::create(new, None, Actor::Operator, noon(0), &Sevens).unwrap().0
+        Keypair::create(new_keypair(scopes), None, Actor::Operator, noon(0), &Sevens).unwrap().0
     }
 
     pub(crate) fn usage(keypair: &Keypair, day: i64, activity: Activity, count: u64) -> Usage {

@@ -1,11 +1,11 @@
 use domain::{
-    Account, Actor, Application, AuthorizationCode, ClientId, CodeExchange, Environment, Fallen, Grant,
-    GrantRefusal, LiveGrant, PasswordHash, Role, Scope, ScopeError, SecretHash, Stamp, User, Wanted,
+    Account, Actor, Application, AuthorizationCode, ClientId, Environment, Fallen, Grant, GrantRefusal,
+    LiveGrant, PasswordHash, Role, Scope, ScopeError, SecretHash, Stamp, User, Wanted,
 };
 use jiff::SignedDuration;
 
 use super::Fixture;
-use super::fixture::VERIFIER;
+use super::fixture::own_exchange;
 use crate::StorageError;
 
 /// An account with an environment, an application, and a person who administers all of it.
@@ -55,12 +55,7 @@ impl World {
         code: &AuthorizationCode,
         next: &SecretHash,
     ) -> Result<LiveGrant, GrantRefusal> {
-        let exchange = CodeExchange {
-            client: code.client,
-            redirect_uri: &code.redirect_uri,
-            verifier: VERIFIER,
-            wanted: Wanted::default(),
-        };
+        let exchange = own_exchange(code);
         let stamp = anonymous(&self.f);
         self.f.store.exchange_code(&stamp, &code.hash, &exchange, self.f.id(), next).await.unwrap()
     }
@@ -329,12 +324,7 @@ pub async fn a_grant_made_while_its_application_is_removed_does_not_outlive_it(f
         let exchanging = {
             let (f, code) = (world.f.clone(), code.clone());
             tokio::spawn(async move {
-                let exchange = CodeExchange {
-                    client: code.client,
-                    redirect_uri: &code.redirect_uri,
-                    verifier: VERIFIER,
-                    wanted: Wanted::default(),
-                };
+                let exchange = own_exchange(&code);
                 f.store.exchange_code(&anonymous(&f), &code.hash, &exchange, f.id(), &f.hash()).await
             })
         };

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::Fixture;
 use super::application_grants::{World, anonymous};
-use super::fixture::VERIFIER;
+use super::fixture::own_exchange;
 use crate::{StorageError, TokenHash};
 
 pub async fn a_code_is_exchanged_for_what_was_granted(f: Fixture) {
@@ -35,12 +35,7 @@ pub async fn a_code_is_nobody_elses(f: Fixture) {
     let (code, next) = (world.code(), world.f.hash());
     world.f.put_code(&code).await;
     let before = world.now_at().await;
-    let right = CodeExchange {
-        client: code.client,
-        redirect_uri: &code.redirect_uri,
-        verifier: VERIFIER,
-        wanted: Wanted::default(),
-    };
+    let right = own_exchange(&code);
     let other = "another-verifier-that-is-long-enough-to-be-one";
     for wrong in [
         CodeExchange { client: ClientId::CommandLine, ..right },
@@ -98,12 +93,7 @@ pub async fn of_the_same_code_at_the_same_time_one_is_exchanged_and_ends(f: Fixt
             .map(|_| {
                 let (f, code) = (world.f.clone(), code.clone());
                 tokio::spawn(async move {
-                    let exchange = CodeExchange {
-                        client: code.client,
-                        redirect_uri: &code.redirect_uri,
-                        verifier: VERIFIER,
-                        wanted: Wanted::default(),
-                    };
+                    let exchange = own_exchange(&code);
                     f.store.exchange_code(&anonymous(&f), &code.hash, &exchange, f.id(), &f.hash()).await
                 })
             })

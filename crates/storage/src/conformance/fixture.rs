@@ -240,12 +240,7 @@ impl Fixture {
     /// What the code is exchanged for, and the hash of its refresh token.
     pub async fn granted(&self, code: &AuthorizationCode) -> (LiveGrant, SecretHash) {
         self.put_code(code).await;
-        let exchange = CodeExchange {
-            client: code.client,
-            redirect_uri: &code.redirect_uri,
-            verifier: VERIFIER,
-            wanted: Wanted::default(),
-        };
+        let exchange = own_exchange(code);
         let token = self.hash();
         let given = self.store.exchange_code(&self.stamp(), &code.hash, &exchange, self.id(), &token).await;
         (given.expect("an answer").expect("a grant"), token)
@@ -261,6 +256,16 @@ impl Fixture {
 }
 
 /// A name.
+/// The exchange of the code by whoever asked for it.
+pub(super) fn own_exchange(code: &AuthorizationCode) -> CodeExchange<'_> {
+    CodeExchange {
+        client: code.client,
+        redirect_uri: &code.redirect_uri,
+        verifier: VERIFIER,
+        wanted: Wanted::default(),
+    }
+}
+
 pub(super) fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
