@@ -1,16 +1,31 @@
 //! A name for each request, which the client, the problem that it is shown and the log agree on.
 
 use std::fmt;
+use std::future::Future;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Entropy;
+
+tokio::task_local! {
+    static CURRENT: RequestId;
+}
 
 /// The request's name: 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestId([u8; 16]);
 
 impl RequestId {
+    /// The name of the request that is being answered here.
+    pub(crate) fn current() -> Option<Self> {
+        CURRENT.try_with(|id| *id).ok()
+    }
+
+    /// The same future, in which this is the current name.
+    pub(crate) fn around<F: Future>(self, answer: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, answer)
+    }
+
     /// The digits.
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -16,7 +16,6 @@ use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
 use futures_util::FutureExt;
 use tower::Service;
-use tracing::Instrument;
 
 use crate::api::error::{ApiError, rendered};
 use crate::app::App;
@@ -70,13 +69,11 @@ async fn surround(app: Arc<App>, mut request: Request, inside: Router) -> Respon
     let measured = Measured::from(surface, &request);
     let id = app.request_ids.next();
     request.extensions_mut().insert(id);
-    // Every line that is logged on the way carries the name.
-    let span = tracing::info_span!("request", request_id = id.as_str());
     let answered = async {
         let response = answer(&app, surface, request, inside).await;
         if surface == Surface::Api { rendered(response, &app, id.as_str()) } else { response }
     };
-    let mut response = answered.instrument(span).await;
+    let mut response = id.around(answered).await;
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);
@@ -133,4 +130,27 @@ fn panicked(surface: Surface, said: &(dyn Any + Send)) -> Response {
     }
     tracing::error!(said, "a handler panicked");
     (StatusCode::INTERNAL_SERVER_ERROR, "something went wrong on our side; it was logged\n").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::api::test_harness::TestApp;
+    use crate::request_id::RequestId;
+
+    #[tokio::test]
+    async fn on_its_way_a_request_bears_the_name_that_its_answer_tells() {
+        let name = async || RequestId::current().map_or_else(|| "none".to_owned(), |id| id.to_string());
+        let test = TestApp::start().await;
+        let router = Router::new().route("/v1/name", get(name));
+        let request = Request::get("/v1/name").body(Body::empty()).unwrap();
+        let response = Surrounded::new(test.app.clone(), router).oneshot(request).await.unwrap();
+        let told = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let borne = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
+        assert_eq!(borne, told.as_bytes());
+        assert_eq!(name().await, "none");
+    }
 }

@@ -248,17 +248,17 @@ impl ApiError {
     }
 
     /// One line for what is ours to mend; a client's mistakes are not.
-    fn log(&self, request_id: &str) {
+    fn log(&self) {
         match self {
-            Self::Internal(error) => tracing::error!(request_id, %error, "a request failed"),
-            Self::Panicked(said) => tracing::error!(request_id, said, "a handler panicked"),
-            Self::Unavailable(error) => tracing::warn!(request_id, %error, "a request could not be answered"),
+            Self::Internal(error) => tracing::error!(%error, "a request failed"),
+            Self::Panicked(said) => tracing::error!(said, "a handler panicked"),
+            Self::Unavailable(error) => tracing::warn!(%error, "a request could not be answered"),
             _ => {}
         }
     }
 
     fn render(&self, app: &App, request_id: &str) -> Response {
-        self.log(request_id);
+        self.log();
         let kind = self.kind();
         let problem = Problem {
             kind: format!("{}/docs#problem-{}", app.config.issuer(), kind.code),
