@@ -124,10 +124,14 @@ async fn at_twice(subject: &Subject<'_>) -> Result<AtTwice> {
 pub(crate) async fn measure(workplace: &Workplace) -> Result<Part> {
     let feedback = Feedback::with_keypairs(workplace, Algorithm::Es256, 100).await?;
     let environment = format!("/v1/environments/{}", feedback.environment);
-    let seen = get_with_token(environment, feedback.mint(1_000).await?);
+    let tokens = feedback.mint(1_000).await?;
+    let seen = get_with_token(environment, tokens.clone());
     let floor = floor::start(workplace, sizes(&feedback).await?).await?;
     let below = token_by_basic(&floor::signing(Algorithm::Es256), feedback.credentials.clone());
-    let below = Subject::repeating("floor + signature, ES256", &floor, below);
+    let below = [
+        Subject::repeating("floor, the API's size", &floor, get_with_token(floor::API.to_owned(), tokens)),
+        Subject::repeating("floor + signature, ES256", &floor, below),
+    ];
     let subjects = [
         Subject::repeating("token, ES256", &feedback.process, feedback.by_basic()),
         Subject::repeating("GET environment, token seen before", &feedback.process, seen),
@@ -135,9 +139,11 @@ pub(crate) async fn measure(workplace: &Workplace) -> Result<Part> {
     let (mut halves, mut targets, mut drawn) = (Vec::new(), Vec::new(), Vec::new());
     let mut twices = Vec::new();
     // What the machine itself adds to the last percent.
-    let half = at_half(&below).await?;
-    halves.push(half.row());
-    drawn.push(half.line(false));
+    for subject in &below {
+        let half = at_half(subject).await?;
+        halves.push(half.row());
+        drawn.push(half.line(false));
+    }
     for subject in &subjects {
         eprintln!("  {}", subject.name);
         let half = at_half(subject).await?;

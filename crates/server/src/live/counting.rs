@@ -27,8 +27,15 @@ const BETWEEN: Duration = Duration::from_millis(10);
 pub(super) struct Counters(Mutex<Option<Box<Counts>>>);
 
 /// Those of a keypair that has some. A program does few different things, so they are looked through one by one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts(Vec<Count>);
+
+impl Default for Counts {
+    /// Room for one thing: most do no more between two writings, and there may be many keypairs.
+    fn default() -> Self {
+        Self(Vec::with_capacity(1))
+    }
+}
 
 #[derive(Debug)]
 struct Count {
@@ -120,10 +127,10 @@ impl Counting {
         }
         *unwritten = Usage::added_up(std::mem::take(&mut *unwritten));
         while !unwritten.is_empty() {
-            let part = unwritten.get(..AT_ONCE).unwrap_or(&unwritten);
-            let written = part.len();
-            store.add_usage(part).await?;
-            unwritten.drain(..written);
+            // From the end, so that the others stay where they are.
+            let others = unwritten.len().saturating_sub(AT_ONCE);
+            store.add_usage(unwritten.get(others..).unwrap_or_default()).await?;
+            unwritten.truncate(others);
             if !unwritten.is_empty() {
                 tokio::time::sleep(BETWEEN).await;
             }
@@ -233,6 +240,20 @@ mod tests {
         server.get(&token, "/v1/access").await.expect(200);
         server.app.live.flush_uses().await.unwrap();
         assert!(stored(&server, &key).await.contains(&(access(), 4001)));
+    }
+
+    #[tokio::test]
+    async fn more_than_is_written_at_once_is_all_written() {
+        let (server, key) = with_key().await;
+        let live = server.app.live.keypair(key.keypair.id).await.unwrap().unwrap();
+        let different = 2 * AT_ONCE + 1;
+        for n in 0..different {
+            let activity = Activity::Refused(n.to_string().into());
+            let caller = || Caller { address: None, program: None };
+            server.app.live.count_use(key.keypair.id, &live, activity, server.now(), caller);
+        }
+        server.app.live.flush_uses().await.unwrap();
+        assert_eq!(stored(&server, &key).await.len(), different);
     }
 
     #[tokio::test]
