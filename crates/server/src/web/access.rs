@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::handler::Handler;
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{Method, header};
 use axum::routing::{self, MethodRouter};
 use domain::Role;
 
@@ -30,6 +30,14 @@ pub(super) trait Guard: FromRequestParts<Arc<App>> {
     const ACCESS: Access;
 }
 
+/// Refuses an act that names neither where it comes from nor how: no browser that people still use sends one. Guards ask it
+/// last, so that whoever may not pass hears no more than that.
+pub(super) fn not_forged(act: &Parts) -> Result<(), PageError> {
+    let safe = matches!(act.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let named = act.headers.contains_key("sec-fetch-site") || act.headers.contains_key(header::ORIGIN);
+    if safe || named { Ok(()) } else { Err(PageError::CrossSite) }
+}
+
 /// Open to everybody.
 pub(super) struct Public(());
 
@@ -40,8 +48,8 @@ impl Guard for Public {
 impl FromRequestParts<Arc<App>> for Public {
     type Rejection = PageError;
 
-    async fn from_request_parts(_: &mut Parts, _: &Arc<App>) -> Result<Self, PageError> {
-        Ok(Self(()))
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, PageError> {
+        not_forged(parts).map(Self)
     }
 }
 

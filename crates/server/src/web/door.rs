@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use domain::{Account, Environment, Grant, Owner, Place, Role, effective_role};
 
-use super::access::{Access, Guard};
+use super::access::{Access, Guard, not_forged};
 use super::failure::PageError;
 use super::session::SignedIn;
 use super::shell::{self, Shell};
@@ -70,7 +70,7 @@ impl Visit {
     }
 
     async fn at(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
-        let person = SignedIn::from_request_parts(parts, app).await?;
+        let person = SignedIn::in_session(parts, app).await?;
         let Path(parameters) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
             .await
             .map_err(|_| PageError::NotFound)?;
@@ -126,7 +126,11 @@ macro_rules! doors {
             async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
                 let visit = Visit::at(parts, app).await?;
                 // The same answer as for what does not exist.
-                if visit.role >= $role { Ok(Self(visit)) } else { Err(PageError::NotFound) }
+                if visit.role < $role {
+                    return Err(PageError::NotFound);
+                }
+                not_forged(parts)?;
+                Ok(Self(visit))
             }
         }
     )*};

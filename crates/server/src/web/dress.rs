@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
@@ -39,12 +39,10 @@ struct MessagePage {
     request_id: String,
 }
 
-/// Refuses what a page of another site could have sent, makes pages of failures, and puts the headers on.
+/// Makes pages of failures, and puts the headers on.
 pub(super) async fn dress(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let request_id = request.extensions().get::<RequestId>().map(RequestId::to_string).unwrap_or_default();
-    let response =
-        if may_be_forged(&request) { PageError::CrossSite.into_response() } else { next.run(request).await };
-    let mut response = with_page(response, request_id);
+    let mut response = with_page(next.run(request).await, request_id);
     let headers = response.headers_mut();
     for (name, value) in [
         (header::REFERRER_POLICY, "no-referrer"),
@@ -61,14 +59,6 @@ pub(super) async fn dress(State(app): State<Arc<App>>, request: Request, next: N
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response
-}
-
-/// An unsafe request that names neither where it comes from nor how: no browser that people still use sends one.
-fn may_be_forged(request: &Request) -> bool {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    !safe
-        && !request.headers().contains_key("sec-fetch-site")
-        && !request.headers().contains_key(header::ORIGIN)
 }
 
 fn with_page(mut response: Response, request_id: String) -> Response {

@@ -13,7 +13,7 @@ use domain::{Actor, PasswordHash, SecretHash, Standing, User, UserId};
 use jiff::SignedDuration;
 use storage::{Session, StorageError, TokenHash};
 
-use super::access::{Access, Guard};
+use super::access::{Access, Guard, not_forged};
 use super::failure::PageError;
 use super::once::{Forms, Once};
 use crate::app::{App, Author};
@@ -52,6 +52,15 @@ impl FromRequestParts<Arc<App>> for SignedIn {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
+        let person = Self::in_session(parts, app).await?;
+        not_forged(parts)?;
+        Ok(person)
+    }
+}
+
+impl SignedIn {
+    /// Whose session the request belongs to. That it was not forged is for the caller to ask.
+    pub(super) async fn in_session(parts: &Parts, app: &App) -> Result<Self, PageError> {
         let signed_out = || {
             let back = if parts.method == Method::GET {
                 parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default()

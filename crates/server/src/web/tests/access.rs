@@ -83,6 +83,18 @@ async fn what_another_site_could_send_is_refused() {
 }
 
 #[tokio::test]
+async fn who_may_not_act_hears_that_there_is_nothing() {
+    let house = House::new().await;
+    let reader = house.signed_in("reader@example.com", &[(house.shop(), Role::Reader)]).await;
+    let act = format!("{}/administration/settings/close", base(house.shop()));
+    for (path, cookie) in [(act.as_str(), reader.as_str()), ("/oauth/token", ""), ("//v1/environments", "")] {
+        let request = Request::post(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+        let answer = send(&house.router, request).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn static_files_are_cached_under_the_hash_of_their_content() {
     let house = House::new().await;
     let path = super::super::assets::css();
