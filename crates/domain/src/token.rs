@@ -115,6 +115,9 @@ pub enum Outlived {
     /// There is no such keypair any more.
     #[error("its keypair was removed")]
     Removed,
+    /// The environment that it was narrowed to is closed.
+    #[error("the environment that it is for was closed")]
+    Closed,
     /// The key that signed it is none of the server's any more.
     #[error("the key that signed it was removed")]
     SigningKey,

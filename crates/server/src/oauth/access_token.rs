@@ -428,6 +428,11 @@ pub(super) async fn signed(app: &App, token: &str) -> Result<Signed, TokenRefuse
 pub(super) async fn judge(app: &App, signed: Signed, now: Timestamp) -> Result<Verified, TokenRefused> {
     let Signed { key, says, narrowed_to, issued_at } = signed;
     let (basis, scopes) = says.judged(app, now).await?;
+    if let Some(only) = narrowed_to
+        && app.live.environment_of(basis.owner(), only).await?.is_none()
+    {
+        return Err(Outlived::Closed.into());
+    }
     Ok(Verified { basis, signed_by: key, narrowed_to, issued_at, scopes, judged_at: now })
 }
 

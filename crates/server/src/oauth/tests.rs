@@ -203,6 +203,27 @@ async fn a_token_for_one_environment_reaches_no_other() {
 }
 
 #[tokio::test]
+async fn a_token_for_one_environment_ends_with_it_and_the_others_of_its_keypair_do_not() {
+    let server = TestApp::start().await;
+    let account = server.account("Account").await;
+    let here = server.environment(account, "Here").await;
+    let key = server.key(account, "feedback-report:read").await;
+    let narrow = server.exchange(&key, &format!("&resource={ISSUER}/v1/environments/{here}")).await;
+    let whole = server.exchange(&key, "").await;
+    let access = async |token: &str| server.get(token, "/v1/access").await.status.as_u16();
+    let active = async |token: &str| {
+        let asked = server.post_form(&key, "/oauth2/introspect", format!("token={token}"), &[]).await;
+        asked.expect(200)["active"].as_bool().unwrap()
+    };
+    assert_eq!((access(&narrow).await, active(&narrow).await), (200, true));
+    let admin = server.token(account, "feedback-account-admin").await;
+    let close = format!("/v1/environments/{here}/close");
+    server.call(&admin, "POST", &close, serde_json::Value::Null).await.expect(200);
+    assert_eq!((access(&narrow).await, active(&narrow).await), (401, false));
+    assert_eq!((access(&whole).await, active(&whole).await), (200, true));
+}
+
+#[tokio::test]
 async fn a_token_lives_no_longer_than_its_keypair_and_its_secret() {
     let server = TestApp::start().await;
     let account = server.account("Account").await;

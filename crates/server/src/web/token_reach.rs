@@ -225,6 +225,7 @@ fn why(outlived: Outlived) -> &'static str {
         Outlived::Revoked => "It was revoked, by its program or an administrator.",
         Outlived::Grant => "What a person had granted was ended.",
         Outlived::Elsewhere => "Its keypair may not be used from there.",
+        Outlived::Closed => "The one environment that it is for was closed.",
         Outlived::SigningKey => "The key that signed it was removed.",
         Outlived::Removed => "Its keypair was removed, alone or with what it belonged to.",
     }
