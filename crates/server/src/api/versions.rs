@@ -20,6 +20,9 @@ impl FromRequestParts<Arc<App>> for IfMatch {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        if !parts.headers.contains_key(IF_MATCH) {
+            return Ok(Self(None));
+        }
         let mut tags = Vec::new();
         for header in parts.headers.get_all(IF_MATCH) {
             let text = header.to_str().map_err(|_| MALFORMED)?;
@@ -46,8 +49,12 @@ const MALFORMED: ApiError =
 const NEVER: i64 = 0;
 
 fn expected(tags: &[&str]) -> Result<Option<i64>, ApiError> {
-    if tags.is_empty() || tags == ["*"] {
+    if tags == ["*"] {
         return Ok(None);
+    }
+    // Whoever sends the header without a tag has lost it, and does not want any version to do.
+    if tags.is_empty() {
+        return Err(MALFORMED);
     }
     let mut highest = NEVER;
     for tag in tags {
@@ -56,7 +63,8 @@ fn expected(tags: &[&str]) -> Result<Option<i64>, ApiError> {
         let quoted = opaque.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).ok_or(MALFORMED)?;
         if opaque == *tag {
             // Versions only grow, so of several that a client has seen, the highest alone can still be true.
-            highest = highest.max(quoted.parse().unwrap_or(NEVER));
+            let version = quoted.parse().ok().filter(|version: &i64| version.to_string() == quoted);
+            highest = highest.max(version.unwrap_or(NEVER));
         }
     }
     Ok(Some(highest))
@@ -68,7 +76,7 @@ fn expected(tags: &[&str]) -> Result<Option<i64>, ApiError> {
 #[expect(dead_code, reason = "describes the header in the OpenAPI document")]
 pub(crate) struct IfMatchParameter {
     /// The `ETag` of the object as you read it; if it was changed since, nothing is done and the answer is 412.
-    #[param(rename = "If-Match", value_type = String, required = false, pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)?$"#)]
+    #[param(rename = "If-Match", value_type = String, required = false, pattern = r#"^(\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*)$"#)]
     if_match: Option<String>,
 }
 
@@ -96,16 +104,18 @@ mod tests {
 
     #[test]
     fn if_match_names_a_version_or_any() {
-        assert_eq!(expected(&[]).unwrap(), None);
         assert_eq!(expected(&["*"]).unwrap(), None);
         assert_eq!(expected(&["\"7\""]).unwrap(), Some(7));
         assert_eq!(expected(&["\"3\"", "\"7\"", "\"5\""]).unwrap(), Some(7));
         assert_eq!(expected(&["W/\"7\""]).unwrap(), Some(NEVER), "weak tags never match");
-        assert_eq!(expected(&["\"of another server\""]).unwrap(), Some(NEVER));
+        for never_given in ["\"of another server\"", "\"07\"", "\"+7\"", "\" 7\""] {
+            assert_eq!(expected(&[never_given]).unwrap(), Some(NEVER), "{never_given}");
+        }
         for malformed in ["7", "\"7", "*x", "\"7\"x"] {
             assert!(expected(&[malformed]).is_err(), "{malformed}");
         }
         assert!(expected(&["*", "\"7\""]).is_err());
+        assert!(expected(&[]).is_err(), "a header without a tag");
     }
 
     #[test]
