@@ -95,7 +95,7 @@
     [3600, "minute"],
     [86400, "hour"],
     [2592000, "day"],
-    [31536000, "month"],
+    [63072000, "month"],
     [Infinity, "year"],
   ];
   const sizes = { second: 1, minute: 60, hour: 3600, day: 86400, month: 2592000, year: 31536000 };

@@ -136,9 +136,9 @@ pub(crate) struct Instant(pub(crate) Timestamp);
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map(|at| Self(truncated_to_millis(at)))
-            .map_err(|_| D::Error::custom("expected an instant as in 2026-01-31T12:00:00Z"))
+        text.parse().map(|at| Self(truncated_to_millis(at))).map_err(|_| {
+            D::Error::custom("expected an instant as in 2026-01-31T12:00:00Z, before 9999-12-30T22:00:00Z")
+        })
     }
 }
 
@@ -215,7 +215,10 @@ mod tests {
             (r#"{"name": "a", "rows": [[5]]}"#, "rows[0]: invalid type: sequence, expected an object"),
             (r#"["a"]"#, ": invalid type: sequence, expected an object"),
             (r#"{"name": "a", "on": null}"#, "on: invalid type: null, expected a boolean"),
-            (r#"{"name": "a", "at": "soon"}"#, "at: expected an instant as in 2026-01-31T12:00:00Z"),
+            (
+                r#"{"name": "a", "at": "soon"}"#,
+                "at: expected an instant as in 2026-01-31T12:00:00Z, before 9999-12-30T22:00:00Z",
+            ),
             (r#"{"name": "a"} {}"#, "malformed"),
             (r#"{"name": "a""#, "malformed"),
             ("", "malformed"),

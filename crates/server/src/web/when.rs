@@ -32,14 +32,14 @@ fn relative(seconds: i64) -> String {
         60..3600 => (60, "minute"),
         3600..86_400 => (3600, "hour"),
         86_400..2_592_000 => (86_400, "day"),
-        2_592_000..31_536_000 => (2_592_000, "month"),
+        2_592_000..63_072_000 => (2_592_000, "month"),
         _ => (31_536_000, "year"),
     };
     match ((away + size / 2) / size, unit, seconds < 0) {
         (1, "day", true) => "yesterday".to_owned(),
         (1, "day", false) => "tomorrow".to_owned(),
-        (1, "month" | "year", true) => format!("last {unit}"),
-        (1, "month" | "year", false) => format!("next {unit}"),
+        (1, "month", true) => "last month".to_owned(),
+        (1, "month", false) => "next month".to_owned(),
         (1, _, true) => format!("1 {unit} ago"),
         (1, _, false) => format!("in 1 {unit}"),
         (n, _, true) => format!("{n} {unit}s ago"),
@@ -105,6 +105,9 @@ mod tests {
             (90_000, "tomorrow"),
             (-5 * 86_400, "5 days ago"),
             (86_400 * 40, "next month"),
+            (86_400 * 521, "in 17 months"),
+            (86_400 * 730 - 1, "in 24 months"),
+            (86_400 * 730, "in 2 years"),
             (-86_400 * 800, "2 years ago"),
             (7200, "in 2 hours"),
         ] {

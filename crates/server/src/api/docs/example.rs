@@ -26,6 +26,7 @@ pub(super) fn compact(document: &Value, schema: &Value) -> String {
     example(document, schema, 0).to_string()
 }
 
+/// What can be left out is shown only if it has an example of its own: whoever pastes the example does no more than that.
 fn example(document: &Value, schema: &Value, depth: u8) -> Value {
     if depth > DEEPEST {
         return Value::Null;
@@ -53,7 +54,12 @@ fn example(document: &Value, schema: &Value, depth: u8) -> Value {
     match (kind.and_then(Value::as_str), schema.get("format").and_then(Value::as_str)) {
         (Some("object"), _) => {
             let properties = schema.get("properties").and_then(Value::as_object);
-            let fields = properties.into_iter().flatten();
+            let required = schema.get("required").and_then(Value::as_array);
+            let shown = |(name, of): &(&String, &Value)| {
+                of.get("example").is_some()
+                    || required.is_some_and(|names| names.iter().any(|one| one == *name))
+            };
+            let fields = properties.into_iter().flatten().filter(shown);
             Value::Object(fields.map(|(name, of)| (name.clone(), example(document, of, depth + 1))).collect())
         }
         (Some("array"), _) => Value::Array(

@@ -52,7 +52,7 @@ pub(super) struct NewKeypairBody {
     scopes: Vec<String>,
     /// When it shall stop by itself; never without it.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-31T12:00:00Z")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Instant>,
     /// What its tokens must be bound to; without it, nothing. `mtls` is refused where the server does not see the
     /// certificates of its clients.
@@ -62,7 +62,7 @@ pub(super) struct NewKeypairBody {
     /// From where it and its tokens may be used: up to 32 networks in CIDR notation, or single addresses; from anywhere
     /// if there is none. A program whose own keypair has such a list can name no address outside of that.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>, max_items = 32, example = json!(["192.0.2.0/24", "2001:db8::/32"]))]
+    #[schema(value_type = Option<Vec<String>>, max_items = 32)]
     allowed_addresses: Option<Vec<String>>,
     /// With it, the keypair gets no secret and accepts none: only assertions that this key verifies.
     #[serde(default, deserialize_with = "present")]
@@ -84,11 +84,11 @@ pub(super) struct KeypairChange {
     comment: Option<String>,
     /// What its tokens may be granted. Tokens already issued lose what is no longer among them.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Vec<ScopeName>, required = false, min_items = 1, example = json!(["feedback-report:read"]))]
+    #[schema(value_type = Vec<ScopeName>, required = false, min_items = 1)]
     scopes: Option<Vec<String>>,
     /// When it shall stop by itself; `null` for never.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, required = false, format = DateTime, example = "2030-01-31T12:00:00Z")]
+    #[schema(value_type = Option<String>, required = false, format = DateTime)]
     expires_at: Option<Option<Instant>>,
     /// Whether its secrets open anything. `false` takes a public key that works, and ends the tokens that secrets
     /// obtained; `true` brings none of them back, and ends those that public keys obtained too.
@@ -103,7 +103,7 @@ pub(super) struct KeypairChange {
     token_binding: Option<String>,
     /// From where it and its tokens may be used; `null` or no network for anywhere. It holds for tokens already issued, too.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<Vec<String>>, required = false, max_items = 32, example = json!(["192.0.2.0/24", "2001:db8::/32"]))]
+    #[schema(value_type = Option<Vec<String>>, required = false, max_items = 32)]
     allowed_addresses: Option<Option<Vec<String>>>,
 }
 
@@ -141,13 +141,13 @@ impl Rotation {
 
 /// A public key to register: `jwk` or `pem`, one of them.
 #[derive(Deserialize, ToSchema)]
-#[schema(example = json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}))]
+#[schema(example = json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "…"}}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPublicKey {
     /// The public key as a JWK (RFC 7517), without private members. Its `kid`, if it has one, must be its thumbprint
     /// (RFC 7638).
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Object, required = false, example = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}))]
+    #[schema(value_type = Object, required = false, example = json!({"kty": "OKP", "crv": "Ed25519", "x": "…"}))]
     jwk: Option<Map<String, Value>>,
     /// The public key as PEM: one block `BEGIN PUBLIC KEY`.
     #[serde(default, deserialize_with = "present")]
@@ -160,7 +160,7 @@ pub(super) struct NewPublicKey {
     algorithm: Option<String>,
     /// When it shall stop by itself; never without it.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-31T12:00:00Z")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Instant>,
 }
 

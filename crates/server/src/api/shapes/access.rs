@@ -11,15 +11,15 @@ use crate::oauth::token_basis::Basis;
 #[schema(as = Access)]
 pub(crate) struct AccessShape {
     /// The Key ID of the keypair that obtained the token; `null` for one that an application has in a person's name.
-    #[schema(example = "key_01jx1m2q6fe8gtvdb2v3cx2xkq")]
+    #[schema(example = "key_01jx1m2q6fe8gtvdb2v3cx2xkq", required = true)]
     key_id: Option<String>,
     /// The person in whose name an application has the token; only of such a token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "usr_01jx1m2q6fe8gtvdb2v3cx2xkq", required = false)]
+    #[schema(required = false)]
     user_id: Option<String>,
     /// The application's client_id; only of such a token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "app_01jx1m2q6fe8gtvdb2v3cx2xkq", required = false)]
+    #[schema(required = false)]
     client_id: Option<String>,
     /// Whom the keypair belongs to, or where the application may act.
     owner: OwnerShape,

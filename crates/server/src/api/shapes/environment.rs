@@ -24,7 +24,7 @@ pub(crate) struct EnvironmentShape {
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When it was closed; `null` while it is open.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true, example = json!(null))]
     closed_at: Option<Timestamp>,
 }
 

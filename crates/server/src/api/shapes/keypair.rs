@@ -46,9 +46,10 @@ pub(crate) struct KeypairShape {
     #[schema(value_type = TokenBindingName)]
     token_binding: &'static str,
     /// From where it and its tokens may be used: networks in CIDR notation; from anywhere if there is none.
-    #[schema(example = json!(["192.0.2.0/24", "2001:db8::/32"]))]
+    #[schema(example = json!([]))]
     allowed_addresses: Vec<String>,
     /// Its public keys, the oldest first.
+    #[schema(example = json!([]))]
     public_keys: Vec<PublicKeyShape>,
 }
 

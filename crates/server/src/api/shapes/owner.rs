@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub(crate) struct OwnerShape {
     /// Which of the two.
     #[serde(rename = "type")]
-    #[schema(value_type = OwnerKind)]
+    #[schema(value_type = OwnerKind, example = "environment")]
     kind: &'static str,
     /// Its identifier.
     #[schema(example = "env_01jx1m2q6fe8gtvdb2v3cx2xkq")]
