@@ -70,7 +70,7 @@ pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp> {
     }
     let after = duration(text).map_err(|_| {
         Failure::new(format!(
-            "`{}` is no time: expected an instant as in 2030-01-31T12:00:00Z, or a time from now as in 90d or 12h",
+            "`{}` is no time: expected an instant as in 2030-01-31T12:00:00Z, before 9999-12-30T22:00:00Z, or a time from now as in 90d or 12h",
             short(text, 64)
         ))
     })?;

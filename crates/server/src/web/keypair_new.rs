@@ -105,7 +105,7 @@ pub(super) fn read_expiry(field: &mut Field) -> Option<Option<Timestamp>> {
     }
     let day = field.value.trim().parse::<Date>().ok().and_then(beginning_of);
     if day.is_none() {
-        field.error = Some("The day must be written as in 2027-01-31.".to_owned());
+        field.error = Some("The day must be written as in 2027-01-31, and lie before 9999-12-31.".to_owned());
     }
     day.map(Some)
 }
