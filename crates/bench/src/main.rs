@@ -43,7 +43,8 @@ fn main() -> ExitCode {
         ["floor", address, sizes @ ..] => serve_floor(address, sizes),
         ["all"] => measure(&PARTS, true),
         ["profile", requests] if profile::REQUESTS.contains(requests) => {
-            run(async |workplace| print(&profile::measure(workplace, requests).await?))
+            let workplace = Workplace::open().and_then(Workplace::with_symbols);
+            workplace.and_then(|at| run(at, async |at| print(&profile::measure(at, requests).await?)))
         }
         ["write", parts @ ..] if are_parts(parts) => measure(parts, true),
         parts if are_parts(parts) => measure(parts, false),
@@ -74,9 +75,8 @@ fn serve_floor(address: &str, sizes: &[&str]) -> Result<()> {
     runtime.block_on(floor::serve(address.parse()?, sizes))
 }
 
-/// Builds the program and does something with it, on the core that is not the servers'.
-fn run(task: impl AsyncFnOnce(Workplace) -> Result<()>) -> Result<()> {
-    let workplace = Workplace::open()?;
+/// Does something with the program, on the core that is not the servers'. It is built on all of them.
+fn run(workplace: Workplace, task: impl AsyncFnOnce(Workplace) -> Result<()>) -> Result<()> {
     process::stay_on_driver_core()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
@@ -100,7 +100,7 @@ async fn stopped() -> Result<()> {
 /// Measures the parts and prints them; writes the document, if wanted, as they are done.
 fn measure(names: &[&str], write: bool) -> Result<()> {
     let machine = machine::description()?;
-    run(async |workplace| {
+    run(Workplace::open()?, async |workplace| {
         let mut parts = Vec::new();
         for name in names {
             eprintln!("{name}");
