@@ -28,9 +28,9 @@ pub(crate) fn in_no_order(requests: Requests) -> Requests {
     })
 }
 
-/// Microseconds of the server's processor time for a token of each keypair in turn, when none was used before. Later
-/// figures are of a server that may remember as many of them as it likes.
-async fn first_use(feedback: &Feedback, subject: &Subject<'_>) -> Result<String> {
+/// Obtains a token of each keypair in turn: how many there were, and the server's processor time for them. What comes later
+/// comes to a server that may remember as many of them as it likes.
+pub(crate) async fn use_each(feedback: &Feedback) -> Result<(u64, Duration)> {
     let load = Load {
         address: feedback.process.address,
         requests: feedback.by_basic(),
@@ -41,11 +41,12 @@ async fn first_use(feedback: &Feedback, subject: &Subject<'_>) -> Result<String>
         counted: AT_MOST,
     };
     let (answers, before, after) = drive(load, || feedback.process.cpu()).await?;
-    let answers = answers.all_good(&subject.name)?;
-    // The clock that this is read from ticks too slowly for a hundred.
-    let enough = answers.all() >= 10_000;
-    let micros = (after - before).as_secs_f64() * 1e6 / answers.all() as f64;
-    Ok(if enough { digits(micros) } else { String::new() })
+    Ok((answers.all_good("the first use of each keypair")?.all(), after - before))
+}
+
+/// Microseconds for each; nothing of few, for which the clock that this is read from ticks too slowly.
+fn each((tokens, took): (u64, Duration)) -> String {
+    if tokens < 10_000 { String::new() } else { digits(took.as_secs_f64() * 1e6 / tokens as f64) }
 }
 
 pub(crate) async fn measure(workplace: &Workplace) -> Result<Part> {
@@ -62,8 +63,8 @@ pub(crate) async fn measure(workplace: &Workplace) -> Result<Part> {
         })
         .collect();
     let mut first_uses = Vec::new();
-    for (feedback, subject) in servers.iter().zip(&subjects) {
-        first_uses.push(first_use(feedback, subject).await?);
+    for feedback in &servers {
+        first_uses.push(each(use_each(feedback).await?));
     }
     let all = interleaved(&subjects, ROUNDS).await?;
     let first = all.first().ok_or("nothing was measured")?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::Result;
 use crate::driver::{Load, Pace, drive};
 use crate::feedback::{Algorithm, Feedback, get_with_token};
-use crate::growth::in_no_order;
+use crate::growth::{in_no_order, use_each};
 use crate::rounds::CONNECTIONS;
 use crate::workplace::Workplace;
 
@@ -14,18 +14,13 @@ use crate::workplace::Workplace;
 pub(crate) const REQUESTS: [&str; 6] =
     ["token", "token-of-a-million", "access", "access-new", "environment", "environment-new"];
 
-/// How long all of a million keypairs take to be used once: what comes later is looked at.
-const ALL_USED: Duration = Duration::from_secs(180);
-
+const WARM_UP: Duration = Duration::from_secs(1);
 const SECONDS: u64 = 8;
 const LINES: usize = 200;
 
 /// The functions that took most of the time of such requests: with what they called, and without.
 pub(crate) async fn measure(workplace: Workplace, requests: &str) -> Result<String> {
-    let (keypairs, warm_up) = match requests {
-        "token-of-a-million" => (1_000_000, ALL_USED),
-        _ => (100, Duration::from_secs(1)),
-    };
+    let keypairs = if requests == "token-of-a-million" { 1_000_000 } else { 100 };
     let feedback = Feedback::with_keypairs(&workplace, Algorithm::Es256, keypairs).await?;
     let (what, new) = requests.strip_suffix("-new").map_or((requests, false), |what| (what, true));
     let path = match what {
@@ -34,7 +29,10 @@ pub(crate) async fn measure(workplace: Workplace, requests: &str) -> Result<Stri
     };
     let (requests, most) = match (what, new) {
         ("token", _) => (feedback.by_basic(), u64::MAX),
-        ("token-of-a-million", _) => (in_no_order(feedback.by_basic()), u64::MAX),
+        ("token-of-a-million", _) => {
+            use_each(&feedback).await?;
+            (in_no_order(feedback.by_basic()), u64::MAX)
+        }
         (_, false) => (get_with_token(path, feedback.mint(1_000).await?), u64::MAX),
         (_, true) => (get_with_token(path, feedback.mint(200_000).await?), 200_000),
     };
@@ -44,15 +42,15 @@ pub(crate) async fn measure(workplace: Workplace, requests: &str) -> Result<Stri
         most,
         connections: CONNECTIONS,
         pace: Pace::Closed,
-        warm_up,
+        warm_up: WARM_UP,
         counted: Duration::from_secs(SECONDS),
     };
     let recorded = workplace.log("perf").with_extension("data");
     let mut perf = Command::new("perf");
     perf.args(["record", "--quiet", "--freq=499", "--call-graph=dwarf,32768", "--pid"])
         .arg(feedback.process.id());
-    perf.args(["--delay", &warm_up.as_millis().to_string(), "--output"]).arg(&recorded);
-    perf.args(["sleep", &(warm_up.as_secs() + SECONDS - 1).to_string()]);
+    perf.args(["--delay", &WARM_UP.as_millis().to_string(), "--output"]).arg(&recorded);
+    perf.args(["sleep", &(WARM_UP.as_secs() + SECONDS - 1).to_string()]);
     let mut perf = perf.spawn().map_err(|error| format!("perf can't be run: {error}"))?;
     let (answers, before, after) = drive(load, || feedback.process.cpu()).await?;
     let answers = answers.all_good("the load")?;
