@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{ADMIN, Given, World};
 use crate::api::error::ApiError;
+use crate::api::test_harness::ISSUER;
 use crate::app::Author;
 use crate::keypairs;
 use crate::oauth::REVOCATION_PATH;
@@ -110,6 +111,19 @@ async fn an_application_gives_up_what_it_was_granted() {
     let given = world.given(world.account, ADMIN).await;
     revoke(&own, &given.access).await;
     world.refuses(&given.access).await;
+
+    // By a token that is worth nothing by itself: the environment that it was narrowed to is closed.
+    let whole = world.given(world.account, ADMIN).await;
+    let narrow =
+        format!("{}&resource={ISSUER}/v1/environments/{}", world.refresh(&whole.refresh), world.sibling);
+    let narrow = Given::read(&world.token(&narrow).await);
+    world.server.close_environment(world.sibling).await;
+    world.refuses(&narrow.access).await;
+    world.serves(&whole.access).await;
+    revoke(&own, &narrow.access).await;
+    world.refuses(&whole.access).await;
+    World::refused(&world.token(&world.refresh(&narrow.refresh)).await, "invalid_grant");
+
     World::refused(&world.send(REVOCATION_PATH, &format!("client_id={own}"), &[]).await, "invalid_request");
     let with_secret = format!("token={}&client_id={own}&client_secret=x", given.access);
     World::refused(&world.send(REVOCATION_PATH, &with_secret, &[]).await, "invalid_client");
