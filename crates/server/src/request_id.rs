@@ -26,6 +26,17 @@ impl RequestId {
         CURRENT.scope(self, answer)
     }
 
+    /// The same work, for a task of its own: the name that is current here is current there.
+    pub(crate) fn handed_on<F: Future>(work: F) -> impl Future<Output = F::Output> {
+        let current = Self::current();
+        async move {
+            match current {
+                Some(id) => id.around(work).await,
+                None => work.await,
+            }
+        }
+    }
+
     /// The digits.
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -144,13 +144,17 @@ mod tests {
     #[tokio::test]
     async fn on_its_way_a_request_bears_the_name_that_its_answer_tells() {
         let name = async || RequestId::current().map_or_else(|| "none".to_owned(), |id| id.to_string());
+        let handed_on = async move || tokio::spawn(RequestId::handed_on(name())).await.unwrap();
         let test = TestApp::start().await;
-        let router = Router::new().route("/v1/name", get(name));
-        let request = Request::get("/v1/name").body(Body::empty()).unwrap();
-        let response = Surrounded::new(test.app.clone(), router).oneshot(request).await.unwrap();
-        let told = response.headers()["x-request-id"].to_str().unwrap().to_owned();
-        let borne = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
-        assert_eq!(borne, told.as_bytes());
-        assert_eq!(name().await, "none");
+        let router = Router::new().route("/v1/name", get(name)).route("/v1/handed-on", get(handed_on));
+        let surrounded = Surrounded::new(test.app.clone(), router);
+        for path in ["/v1/name", "/v1/handed-on"] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let response = surrounded.clone().oneshot(request).await.unwrap();
+            let told = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+            let borne = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
+            assert_eq!(borne, told.as_bytes(), "{path}");
+        }
+        assert_eq!((name().await.as_str(), handed_on().await.as_str()), ("none", "none"));
     }
 }

@@ -11,6 +11,7 @@ use super::form::Fields;
 use super::session::new_token;
 use crate::app::App;
 use crate::crypto::sha256;
+use crate::request_id::RequestId;
 
 /// The hidden field that carries a form's token.
 const FIELD: &str = "form";
@@ -120,14 +121,14 @@ impl Sending {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let working = tokio::spawn(async move {
+        let working = async move {
             let done = work.await;
             if done.is_err() {
                 self.once.take_back(self.key);
             }
             done
-        });
-        working.await.map_err(|error| {
+        };
+        tokio::spawn(RequestId::handed_on(working)).await.map_err(|error| {
             tracing::error!(%error, "a form could not be acted on");
             PageError::Internal
         })
