@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::handler::Handler;
 use axum::http::request::Parts;
-use axum::http::{Method, header};
+use axum::http::{HeaderName, Method, header};
 use axum::routing::{self, MethodRouter};
 use domain::Role;
 
@@ -30,11 +30,14 @@ pub(super) trait Guard: FromRequestParts<Arc<App>> {
     const ACCESS: Access;
 }
 
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Refuses an act that names neither where it comes from nor how: no browser that people still use sends one. Guards ask it
 /// last, so that whoever may not pass hears no more than that.
 pub(super) fn not_forged(act: &Parts) -> Result<(), PageError> {
     let safe = matches!(act.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let named = act.headers.contains_key("sec-fetch-site") || act.headers.contains_key(header::ORIGIN);
+    let has = |name| act.headers.get(name).is_some_and(|value| !value.is_empty());
+    let named = has(SEC_FETCH_SITE) || has(header::ORIGIN);
     if safe || named { Ok(()) } else { Err(PageError::CrossSite) }
 }
 

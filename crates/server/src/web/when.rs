@@ -42,8 +42,8 @@ fn relative(seconds: i64) -> String {
         (1, "month", false) => "next month".to_owned(),
         (1, _, true) => format!("1 {unit} ago"),
         (1, _, false) => format!("in 1 {unit}"),
-        (n, _, true) => format!("{n} {unit}s ago"),
-        (n, _, false) => format!("in {n} {unit}s"),
+        (n, _, true) => format!("{} {unit}s ago", grouped(n.unsigned_abs())),
+        (n, _, false) => format!("in {} {unit}s", grouped(n.unsigned_abs())),
     }
 }
 
@@ -109,6 +109,7 @@ mod tests {
             (86_400 * 730 - 1, "in 24 months"),
             (86_400 * 730, "in 2 years"),
             (-86_400 * 800, "2 years ago"),
+            (86_400 * 365 * 7_973, "in 7,973 years"),
             (7200, "in 2 hours"),
         ] {
             assert_eq!(relative(seconds), words, "{seconds}");

@@ -62,6 +62,7 @@ async fn what_another_site_could_send_is_refused() {
     let path = format!("{}/administration/settings/close", base(house.shop()));
     for headers in [
         vec![],
+        vec![("sec-fetch-site", ""), ("origin", "")],
         vec![("sec-fetch-site", "cross-site")],
         vec![("sec-fetch-site", "same-site")],
         vec![("origin", "https://elsewhere.example.com")],
