@@ -153,7 +153,14 @@ pub(super) async fn change(
     tag = "Environments",
     params(IfMatchParameter),
     responses(
-        (status = 200, description = "The environment, closed.", body = EnvironmentShape),
+        (
+            status = 200, description = "The environment, closed.", body = EnvironmentShape,
+            example = json!({
+                "id": "env_01jx1m2q6fe8gtvdb2v3cx2xkq", "account_id": "acc_01jx1m2q6fe8gtvdb2v3cx2xkq",
+                "name": "Production", "state": "closed", "created_at": "2026-01-31T12:00:00Z",
+                "closed_at": "2026-11-26T09:30:00Z",
+            }),
+        ),
         (status = 412, description = "It was changed since.", body = super::shapes::Problem, content_type = "application/problem+json"),
     ),
 )]

@@ -172,6 +172,11 @@ pub(super) async fn change(
         (
             status = 200, description = "The query, closed.", body = QueryShape,
             headers(("ETag" = String, description = "Its version.")),
+            example = json!({
+                "id": "qry_01jx1m2q6fe8gtvdb2v3cx2xkq", "environment_id": "env_01jx1m2q6fe8gtvdb2v3cx2xkq",
+                "title": "Checkout", "question": "How easy was it to pay?", "state": "closed",
+                "created_at": "2026-01-31T12:00:00Z", "closed_at": "2026-11-26T09:30:00Z",
+            }),
         ),
         (status = 412, description = "It was changed since.", body = Problem, content_type = "application/problem+json"),
     ),

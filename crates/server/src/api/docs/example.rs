@@ -16,9 +16,10 @@ pub(super) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     first.map_or(schema, |first| resolve(document, first))
 }
 
-/// An example of the schema, over several lines.
-pub(super) fn pretty(document: &Value, schema: &Value) -> String {
-    serde_json::to_string_pretty(&example(document, schema, 0)).unwrap_or_default()
+/// The example of a body, or one of its schema, over several lines.
+pub(super) fn pretty(document: &Value, body: &Value) -> String {
+    let made = || body.get("schema").map(|schema| example(document, schema, 0));
+    serde_json::to_string_pretty(&body.get("example").cloned().or_else(made)).unwrap_or_default()
 }
 
 /// An example of the schema, on one line.

@@ -225,12 +225,12 @@ fn answers(document: &Value, operation: &Value) -> Vec<Answer> {
         .flatten()
         .map(|(status, response)| {
             let good = status.starts_with('2');
-            let schema = response.pointer("/content/application~1json/schema").filter(|_| good);
+            let body = response.pointer("/content/application~1json").filter(|_| good);
             Answer {
                 status: status.clone(),
                 good,
                 description: Text::new(&text(response, "description")),
-                example: schema.map(|schema| example::pretty(document, schema)),
+                example: body.map(|body| example::pretty(document, body)),
             }
         })
         .collect()

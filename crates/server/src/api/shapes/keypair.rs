@@ -49,7 +49,6 @@ pub(crate) struct KeypairShape {
     #[schema(example = json!([]))]
     allowed_addresses: Vec<String>,
     /// Its public keys, the oldest first.
-    #[schema(example = json!([]))]
     public_keys: Vec<PublicKeyShape>,
 }
 
@@ -116,16 +115,16 @@ struct SecretShape {
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When it stops; `null` for never.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true, example = json!(null))]
     expires_at: Option<Timestamp>,
     /// For how many seconds it has to be idle, beside a newer secret in use, to end by itself; `null` if it does not.
-    #[schema(value_type = Option<u32>, required = true, example = 86_400)]
+    #[schema(value_type = Option<u32>, required = true, example = json!(null))]
     retire_when_idle_seconds: Option<i64>,
     /// When it was last authenticated with, a few seconds late; `null` for never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
     /// When somebody who had found it reported it, which ended it and disabled the keypair; `null` if nobody did.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true, example = json!(null))]
     leaked_at: Option<Timestamp>,
 }
 

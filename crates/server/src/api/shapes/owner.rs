@@ -4,11 +4,11 @@ use utoipa::ToSchema;
 
 /// The account or environment that something belongs to.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Owner)]
+#[schema(as = Owner, example = json!({"type": "environment", "id": "env_01jx1m2q6fe8gtvdb2v3cx2xkq"}))]
 pub(crate) struct OwnerShape {
     /// Which of the two.
     #[serde(rename = "type")]
-    #[schema(value_type = OwnerKind, example = "environment")]
+    #[schema(value_type = OwnerKind)]
     kind: &'static str,
     /// Its identifier.
     #[schema(example = "env_01jx1m2q6fe8gtvdb2v3cx2xkq")]
