@@ -64,11 +64,10 @@ where
 }
 
 /// Answers a request, by what is inside.
-async fn surround(app: Arc<App>, mut request: Request, inside: Router) -> Response {
+async fn surround(app: Arc<App>, request: Request, inside: Router) -> Response {
     let surface = Surface::of(request.uri().path());
     let measured = Measured::from(surface, &request);
     let id = app.request_ids.next();
-    request.extensions_mut().insert(id);
     let answered = async {
         let response = answer(&app, surface, request, inside).await;
         if surface == Surface::Api { rendered(response, &app, id.as_str()) } else { response }

@@ -41,7 +41,7 @@ struct MessagePage {
 
 /// Makes pages of failures, and puts the headers on.
 pub(super) async fn dress(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let request_id = request.extensions().get::<RequestId>().map(RequestId::to_string).unwrap_or_default();
+    let request_id = RequestId::current().map(|id| id.to_string()).unwrap_or_default();
     let mut response = with_page(next.run(request).await, request_id);
     let headers = response.headers_mut();
     for (name, value) in [
