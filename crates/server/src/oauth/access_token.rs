@@ -405,8 +405,13 @@ pub(super) async fn worth_something(
         Ok(_) => return Ok(None),
         Err(refused) => Err(refused),
     };
-    match judged {
-        Ok(verified) => Ok(Some(verified)),
+    accepted(judged)
+}
+
+/// What was found of a token; nothing of one that is refused.
+pub(super) fn accepted<T>(found: Result<T, TokenRefused>) -> Result<Option<T>, StorageError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
         Err(TokenRefused::Unavailable(error)) => Err(error),
         Err(_) => Ok(None),
     }

@@ -3,7 +3,7 @@
 use domain::{EnvironmentId, Outlived, Scopes, Timestamp};
 use storage::{Revocation, StorageError};
 
-use super::access_token::{Signed, TokenRefused, Verified, judge, signed};
+use super::access_token::{Signed, TokenRefused, Verified, accepted, judge, signed};
 use super::token_basis::Says;
 use crate::app::{App, Author};
 
@@ -24,11 +24,7 @@ pub(crate) async fn examine(
     token: &str,
     now: Timestamp,
 ) -> Result<Option<Examined>, StorageError> {
-    let signed = match signed(app, token).await {
-        Ok(signed) => signed,
-        Err(TokenRefused::Unavailable(error)) => return Err(error),
-        Err(_) => return Ok(None),
-    };
+    let Some(signed) = accepted(signed(app, token).await)? else { return Ok(None) };
     let Signed { says, narrowed_to, issued_at, .. } = signed;
     let worth = match judge(app, signed, now).await {
         Ok(verified) => Ok(verified),

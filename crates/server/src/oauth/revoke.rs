@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use domain::{Actor, ApplicationGrant, ClientId, RefreshToken, Stamp, Standing, Timestamp, User};
 use storage::{Revocation, StorageError};
 
-use super::access_token::{TokenRefused, signed, worth_something};
+use super::access_token::{accepted, signed, worth_something};
 use super::application_client::ApplicationClient;
 use super::client_request::{ClientRequest, NoStore, no_store};
 use super::error::OAuthError;
@@ -89,11 +89,10 @@ async fn granted_with(
         let own = matches!(says, Says::Grant(claims) if claims.client == client);
         Ok(if own { Some(says.judged(app, now).await?.0) } else { None })
     };
-    match basis.await {
-        Ok(Some(Basis::Grant(_, live))) => Ok(Some((live.grant.clone(), live.user.clone()))),
-        Err(TokenRefused::Unavailable(error)) => Err(error),
-        Ok(_) | Err(_) => Ok(None),
-    }
+    Ok(match accepted(basis.await)?.flatten() {
+        Some(Basis::Grant(_, live)) => Some((live.grant.clone(), live.user.clone())),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
