@@ -16,6 +16,11 @@ pub(super) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     first.map_or(schema, |first| resolve(document, first))
 }
 
+/// The properties that an object of the schema always has.
+pub(super) fn required(schema: &Value) -> Vec<&str> {
+    schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
 /// The example of a body, or one of its schema, over several lines.
 pub(super) fn pretty(document: &Value, body: &Value) -> String {
     let made = || body.get("schema").map(|schema| example(document, schema, 0));
@@ -55,10 +60,9 @@ fn example(document: &Value, schema: &Value, depth: u8) -> Value {
     match (kind.and_then(Value::as_str), schema.get("format").and_then(Value::as_str)) {
         (Some("object"), _) => {
             let properties = schema.get("properties").and_then(Value::as_object);
-            let required = schema.get("required").and_then(Value::as_array);
+            let required = required(schema);
             let shown = |(name, of): &(&String, &Value)| {
-                of.get("example").is_some()
-                    || required.is_some_and(|names| names.iter().any(|one| one == *name))
+                of.get("example").is_some() || required.contains(&name.as_str())
             };
             let fields = properties.into_iter().flatten().filter(shown);
             Value::Object(fields.map(|(name, of)| (name.clone(), example(document, of, depth + 1))).collect())

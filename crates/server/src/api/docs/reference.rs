@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::example::{self, resolve};
+use super::example::{self, required, resolve};
 
 /// The operations on one noun.
 pub(super) struct Section {
@@ -173,7 +173,7 @@ fn parameter(document: &Value, parameter: &Value) -> Field {
 /// The fields of a body; those of a list's items as `list[].field`.
 fn fields(document: &Value, schema: &Value, within: &str) -> Vec<Field> {
     let schema = resolve(document, schema);
-    let required: Vec<_> = items(schema, "/required").filter_map(Value::as_str).collect();
+    let required = required(schema);
     let properties = schema.get("properties").and_then(Value::as_object);
     let mut found = Vec::new();
     for (name, property) in properties.into_iter().flatten() {
