@@ -255,7 +255,6 @@ impl Fixture {
     }
 }
 
-/// A name.
 /// The exchange of the code by whoever asked for it.
 pub(super) fn own_exchange(code: &AuthorizationCode) -> CodeExchange<'_> {
     CodeExchange {
@@ -266,6 +265,7 @@ pub(super) fn own_exchange(code: &AuthorizationCode) -> CodeExchange<'_> {
     }
 }
 
+/// A name.
 pub(super) fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
